@@ -1,0 +1,121 @@
+//! One error type. Each variant knows its status code, and its message is one line that names the
+//! thing and says what to change.
+
+use std::path::{Path, PathBuf};
+
+/// What every fallible function of the library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong, one variant per status code of the C interface.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error("{}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{}: {why}", path.display())]
+    Corrupt { path: PathBuf, why: String },
+    #[error("{}: format version {found} is newer than {known}, which this libpdiff reads; upgrade libpdiff", path.display())]
+    NewerVersion {
+        path: PathBuf,
+        found: u32,
+        known: u32,
+    },
+    #[error("{0}")]
+    Mismatch(String),
+    #[error(
+        "snapshot {snapshot}: tensor {tensor} holds {value} at index {index}; drop the snapshot or repair it"
+    )]
+    NonFinite {
+        snapshot: String,
+        tensor: String,
+        index: usize,
+        value: f64,
+    },
+    #[error("{0}")]
+    EmptySelection(String),
+    #[error("{}: {found} snapshots, and training needs at least {needed}; collect more", path.display())]
+    TooFewSnapshots {
+        path: PathBuf,
+        found: usize,
+        needed: usize,
+    },
+    #[error("{0}")]
+    Condition(String),
+    #[error("the buffer holds {given} bytes and {needed} are needed; pass a larger one")]
+    BufferTooSmall { given: usize, needed: usize },
+    #[error("cancelled; nothing was lost")]
+    Cancelled,
+    #[error("{0}")]
+    DeviceUnavailable(String),
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
+    #[error("libtorch: {0}")]
+    Torch(String),
+    #[error("{0}")]
+    Callback(String),
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+impl Error {
+    /// The status code of the C interface (`PDIFF_*` in pdiff.h).
+    pub fn status(&self) -> i32 {
+        match self {
+            Error::InvalidArgument(_) => 1,
+            Error::Io { .. } => 2,
+            Error::Corrupt { .. } => 3,
+            Error::NewerVersion { .. } => 4,
+            Error::Mismatch(_) => 5,
+            Error::NonFinite { .. } => 6,
+            Error::EmptySelection(_) => 7,
+            Error::TooFewSnapshots { .. } => 8,
+            Error::Condition(_) => 9,
+            Error::BufferTooSmall { .. } => 10,
+            Error::Cancelled => 11,
+            Error::DeviceUnavailable(_) => 12,
+            Error::Unsupported(_) => 13,
+            Error::OutOfMemory(_) => 14,
+            Error::Torch(_) => 15,
+            Error::Callback(_) => 16,
+            Error::Internal(_) => 17,
+        }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Error::InvalidArgument(message.into())
+    }
+
+    pub(crate) fn corrupt(path: &Path, why: impl Into<String>) -> Self {
+        Error::Corrupt {
+            path: path.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    /// An adapter for `map_err` that keeps the path beside the system's error.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    }
+}
+
+#[cfg(feature = "torch")]
+impl From<tch::TchError> for Error {
+    fn from(error: tch::TchError) -> Self {
+        let text = error.to_string();
+        // libtorch appends its stack; its first line is the message.
+        let line = text.lines().next().unwrap_or_default().to_owned();
+        if line.contains("out of memory") || line.contains("can't allocate memory") {
+            Error::OutOfMemory(line)
+        } else {
+            Error::Torch(line)
+        }
+    }
+}

@@ -1,0 +1,9 @@
+#![deny(unsafe_code)]
+
+mod error;
+mod layout;
+mod tensor;
+
+pub use error::{Error, Result};
+pub use layout::{Dtype, Layout, Role, TensorSpec};
+pub use tensor::Tensor;
