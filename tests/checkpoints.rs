@@ -57,7 +57,11 @@ mod written_by_pytorch {
                 assert_eq!(tensor.spec.name, name, "{file}");
                 assert_eq!(tensor.spec.dtype, dtype, "{file}: {name}");
                 assert_eq!(tensor.spec.shape, shape, "{file}: {name}");
-                assert_eq!(tensor.bytes, hex(expected["bytes"].as_str().unwrap()), "{file}: {name}");
+                assert_eq!(
+                    tensor.bytes,
+                    hex(expected["bytes"].as_str().unwrap()),
+                    "{file}: {name}"
+                );
             }
         }
     }
@@ -72,7 +76,10 @@ mod written_by_pytorch {
             ("float8.safetensors", "eighth", "F8_E4M3"),
         ] {
             let message = refusal(read_checkpoint(&fixture(file)), UNSUPPORTED);
-            assert!(message.contains(&format!("tensor {tensor} is ")), "{message}");
+            assert!(
+                message.contains(&format!("tensor {tensor} is ")),
+                "{message}"
+            );
             assert!(message.contains(dtype), "{message}");
         }
     }
@@ -109,7 +116,10 @@ mod damaged {
     fn a_truncated_file_is_an_error_at_any_length() {
         for file in FILES {
             let bytes = std::fs::read(fixture(file)).unwrap();
-            for length in (0..bytes.len()).step_by(64).chain(bytes.len() - 40..bytes.len()) {
+            for length in (0..bytes.len())
+                .step_by(64)
+                .chain(bytes.len() - 40..bytes.len())
+            {
                 refusal(read_bytes(&bytes[..length]), CORRUPT);
             }
         }
@@ -122,15 +132,15 @@ mod damaged {
             let bytes = std::fs::read(fixture(file)).unwrap();
             let whole = read_bytes(&bytes).unwrap();
             let mut found = 0;
-            for position in pseudorandom(1).take(4000) {
+            for position in pseudorandom(1).take(1000) {
                 let mut bytes = bytes.clone();
-                bytes[position % bytes.len()] ^= 1 << (position >> 32 & 7);
+                flip(&mut bytes, position);
                 match read_bytes(&bytes) {
                     Ok(tensors) => assert_eq!(tensors, whole, "{file}: {position}"),
                     Err(_) => found += 1,
                 }
             }
-            assert!(found > 1000, "{file}: {found}");
+            assert!(found > 250, "{file}: {found}");
         }
     }
 
@@ -138,12 +148,12 @@ mod damaged {
     fn flipped_bits_in_safetensors_never_panic() {
         let bytes = std::fs::read(fixture("dtypes.safetensors")).unwrap();
         let mut found = 0;
-        for position in pseudorandom(2).take(4000) {
+        for position in pseudorandom(2).take(1000) {
             let mut bytes = bytes.clone();
-            bytes[position % bytes.len()] ^= 1 << (position >> 32 & 7);
+            flip(&mut bytes, position);
             found += usize::from(read_bytes(&bytes).is_err());
         }
-        assert!(found > 1000, "{found}");
+        assert!(found > 250, "{found}");
     }
 
     #[test]
@@ -156,6 +166,11 @@ mod damaged {
         assert_eq!(read_checkpoint(folder.path()).unwrap_err().status(), 2);
         let missing = read_checkpoint(&folder.path().join("missing.pt"));
         assert!(matches!(missing, Err(Error::Io { .. })));
+    }
+
+    fn flip(bytes: &mut [u8], position: usize) {
+        let at = position % bytes.len();
+        bytes[at] ^= 1 << (position >> 32 & 7);
     }
 
     /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -190,14 +205,19 @@ mod hostile_safetensors {
         let mut bytes = file("{}", 0);
         bytes[..8].copy_from_slice(&(1u64 << 60).to_le_bytes());
         let message = refusal(read_bytes(&bytes), CORRUPT);
-        assert!(message.contains("the header claims 1152921504606846976 bytes"), "{message}");
+        assert!(
+            message.contains("the header claims 1152921504606846976 bytes"),
+            "{message}"
+        );
     }
 
     #[test]
     fn tensors_that_claim_more_than_the_file_holds_are_refused() {
-        let terabyte = r#"{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#;
+        let terabyte =
+            r#"{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#;
         assert!(refused(terabyte, 8).contains("the file holds 8"));
-        let overflow = r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#;
+        let overflow =
+            r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#;
         refused(overflow, 8);
     }
 
@@ -217,7 +237,12 @@ mod hostile_safetensors {
 
     #[test]
     fn headers_that_are_no_table_of_tensors_are_refused() {
-        for header in ["{", "{}", r#"{"a":1}"#, r#"{"a":{"dtype":"X","shape":[],"data_offsets":[0,0]}}"#] {
+        for header in [
+            "{",
+            "{}",
+            r#"{"a":1}"#,
+            r#"{"a":{"dtype":"X","shape":[],"data_offsets":[0,0]}}"#,
+        ] {
             refused(header, 0);
         }
         refused(&"{\"a\":".repeat(100_000), 0);
@@ -244,7 +269,12 @@ mod hostile_archives {
     }
 
     fn text(text: &str) -> Vec<u8> {
-        [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
+        [
+            &b"X"[..],
+            &(text.len() as u32).to_le_bytes(),
+            text.as_bytes(),
+        ]
+        .concat()
     }
 
     fn whole(n: i64) -> Vec<u8> {
@@ -274,12 +304,22 @@ mod hostile_archives {
             b"\x89".to_vec(),
             b"N".to_vec(),
         ]);
-        [b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(), arguments, b"R".to_vec()].concat()
+        [
+            b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(),
+            arguments,
+            b"R".to_vec(),
+        ]
+        .concat()
     }
 
     fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let items = items.iter().map(|(k, v)| [text(k), v.clone()].concat());
-        [b"}(".to_vec(), items.collect::<Vec<_>>().concat(), b"u".to_vec()].concat()
+        [
+            b"}(".to_vec(),
+            items.collect::<Vec<_>>().concat(),
+            b"u".to_vec(),
+        ]
+        .concat()
     }
 
     fn pickled(value: Vec<u8>) -> Vec<u8> {
@@ -294,7 +334,10 @@ mod hostile_archives {
     fn the_builder_makes_what_the_reader_reads() {
         let pickle = view(4, 1, &[3], &[1]);
         let tensors = read_bytes(&archive(&pickle, &[7; 16])).unwrap();
-        assert_eq!((tensors[0].spec.name.as_str(), tensors[0].bytes.as_slice()), ("w", &[7; 12][..]));
+        assert_eq!(
+            (tensors[0].spec.name.as_str(), tensors[0].bytes.as_slice()),
+            ("w", &[7; 12][..])
+        );
     }
 
     #[test]
@@ -308,7 +351,10 @@ mod hostile_archives {
             view(4, 0, &[i64::MAX, i64::MAX, 0], &[0, 0, 0]),
         ] {
             let message = refused(&pickle, CORRUPT);
-            assert!(message.contains("tensor w reaches beyond its storage"), "{message}");
+            assert!(
+                message.contains("tensor w reaches beyond its storage"),
+                "{message}"
+            );
         }
     }
 
@@ -343,18 +389,37 @@ mod hostile_archives {
     fn every_way_to_name_a_function_is_refused() {
         for (code, name) in [
             (&b"cos\nsystem\n(X\x04\x00\x00\x00true"[..], "os.system"),
-            (b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R", "os.system"),
+            (
+                b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R",
+                "os.system",
+            ),
             (b"cbuiltins\neval\n", "builtins.eval"),
             (b"ctorch\nload\n", "torch.load"),
-            (b"ctorch.storage\n_load_from_bytes\n", "torch.storage._load_from_bytes"),
-            (b"ccollections\nOrderedDict.__init__.__globals__\n", "collections.OrderedDict.__init__"),
+            (
+                b"ctorch.storage\n_load_from_bytes\n",
+                "torch.storage._load_from_bytes",
+            ),
+            (
+                b"ccollections\nOrderedDict.__init__.__globals__\n",
+                "collections.OrderedDict.__init__",
+            ),
             (b"cos\\x0a\nsystem\x1b[2J\n", "system\\u{1b}[2J"),
         ] {
             let message = refused(&pickled(code.to_vec()), UNSUPPORTED);
-            assert!(message.contains(name) && message.contains("would run code"), "{message}");
+            assert!(
+                message.contains(name) && message.contains("would run code"),
+                "{message}"
+            );
         }
         // INST, OBJ, EXT1, PERSID, NEWOBJ_EX, GET: opcodes that torch.save never writes.
-        for opcode in [&b"(ios\nsystem\n"[..], b"(o", b"\x82\x01", b"P0\n", b"\x92", b"g0\n"] {
+        for opcode in [
+            &b"(ios\nsystem\n"[..],
+            b"(o",
+            b"\x82\x01",
+            b"P0\n",
+            b"\x92",
+            b"g0\n",
+        ] {
             assert!(refused(&pickled(opcode.to_vec()), CORRUPT).contains("opcode"));
         }
     }
@@ -379,7 +444,18 @@ mod hostile_archives {
 
     #[test]
     fn unbalanced_pickles_are_refused() {
-        for code in [&b""[..], b".", b"t.", b"(0.", b"R.", b"\x85.", b"h\x00.", b"q\x00.", b"}", b"X\xff\xff\xff\xff."] {
+        for code in [
+            &b""[..],
+            b".",
+            b"t.",
+            b"(0.",
+            b"R.",
+            b"\x85.",
+            b"h\x00.",
+            b"q\x00.",
+            b"}",
+            b"X\xff\xff\xff\xff.",
+        ] {
             refused(code, CORRUPT);
         }
     }
@@ -427,7 +503,9 @@ mod hostile_archives {
         assert!(refusal(read_bytes(&plain_zip), CORRUPT).contains("holds no tensors"));
         refused(&pickled(tensor(4, 0, &[4], &[1])), CORRUPT);
         let mut other = ZipWriter::new(Cursor::new(Vec::new()));
-        other.start_file("readme.txt", SimpleFileOptions::default()).unwrap();
+        other
+            .start_file("readme.txt", SimpleFileOptions::default())
+            .unwrap();
         let other = other.finish().unwrap().into_inner();
         assert!(refusal(read_bytes(&other), CORRUPT).contains("without data.pkl"));
     }

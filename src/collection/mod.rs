@@ -3,7 +3,7 @@
 mod checkpoint;
 mod select;
 
+pub use checkpoint::read_checkpoint;
 #[doc(hidden)]
 pub use checkpoint::read_checkpoint_from;
-pub use checkpoint::read_checkpoint;
 pub use select::Selection;

@@ -52,7 +52,12 @@ impl Selection {
             }
             names.join(", ")
         };
-        for (mark, pattern) in self.include.iter().map(|p| ("", p)).chain(self.exclude.iter().map(|p| ("!", p))) {
+        for (mark, pattern) in self
+            .include
+            .iter()
+            .map(|p| ("", p))
+            .chain(self.exclude.iter().map(|p| ("!", p)))
+        {
             if !able().any(|t| pattern.is_match(&t.name)) {
                 return Err(Error::EmptySelection(format!(
                     "the pattern \"{mark}{}\" selects nothing; floating-point tensors are {}",
@@ -81,9 +86,14 @@ mod tests {
     use crate::layout::Dtype;
 
     fn network() -> Vec<TensorSpec> {
-        let mut tensors: Vec<_> = ["conv1.weight", "conv1.bias", "bn.running_var", "fc.0.weight"]
-            .map(|name| TensorSpec::new(name, &[2], Dtype::F32))
-            .into();
+        let mut tensors: Vec<_> = [
+            "conv1.weight",
+            "conv1.bias",
+            "bn.running_var",
+            "fc.0.weight",
+        ]
+        .map(|name| TensorSpec::new(name, &[2], Dtype::F32))
+        .into();
         tensors.push(TensorSpec::new("bn.num_batches_tracked", &[], Dtype::I64));
         tensors
     }
@@ -92,7 +102,10 @@ mod tests {
         let selection = selection(patterns);
         selection.check(network().iter()).unwrap();
         let network = network().into_iter();
-        network.filter(|t| selection.selects(t)).map(|t| t.name).collect()
+        network
+            .filter(|t| selection.selects(t))
+            .map(|t| t.name)
+            .collect()
     }
 
     fn selection(patterns: &[&str]) -> Selection {
@@ -108,22 +121,39 @@ mod tests {
 
     #[test]
     fn no_patterns_select_what_can_be_generated() {
-        assert_eq!(selected(&[]), ["conv1.weight", "conv1.bias", "bn.running_var", "fc.0.weight"]);
+        assert_eq!(
+            selected(&[]),
+            [
+                "conv1.weight",
+                "conv1.bias",
+                "bn.running_var",
+                "fc.0.weight"
+            ]
+        );
     }
 
     #[test]
     fn a_star_crosses_dots_and_a_mark_excludes() {
         assert_eq!(selected(&["*weight"]), ["conv1.weight", "fc.0.weight"]);
-        assert_eq!(selected(&["!*bias", "!bn.*"]), ["conv1.weight", "fc.0.weight"]);
+        assert_eq!(
+            selected(&["!*bias", "!bn.*"]),
+            ["conv1.weight", "fc.0.weight"]
+        );
         assert_eq!(selected(&["conv?.*", "!*.bias"]), ["conv1.weight"]);
-        assert_eq!(selected(&["{conv1,bn}.*", "bn.*"]), ["conv1.weight", "conv1.bias", "bn.running_var"]);
+        assert_eq!(
+            selected(&["{conv1,bn}.*", "bn.*"]),
+            ["conv1.weight", "conv1.bias", "bn.running_var"]
+        );
     }
 
     #[test]
     fn a_pattern_that_selects_nothing_is_named_beside_the_names_there_are() {
         let message = refusal(&["*weight", "conv2.*"]);
         assert!(message.contains("\"conv2.*\""), "{message}");
-        assert!(message.contains("conv1.weight, conv1.bias, bn.running_var, fc.0.weight"), "{message}");
+        assert!(
+            message.contains("conv1.weight, conv1.bias, bn.running_var, fc.0.weight"),
+            "{message}"
+        );
         assert!(refusal(&["!conv2.*"]).contains("\"!conv2.*\""));
         assert!(refusal(&["*num_batches_tracked"]).contains("selects nothing"));
         assert!(refusal(&["conv1.*", "!conv*"]).contains("leave nothing"));
@@ -134,12 +164,18 @@ mod tests {
         let many: Vec<_> = (0..9)
             .map(|i| TensorSpec::new(format!("layer{i}"), &[1], Dtype::F32))
             .collect();
-        let message = selection(&["x"]).check(many.iter()).unwrap_err().to_string();
+        let message = selection(&["x"])
+            .check(many.iter())
+            .unwrap_err()
+            .to_string();
         assert!(message.ends_with("layer3, layer4, ..."), "{message}");
     }
 
     #[test]
     fn a_pattern_that_is_no_glob_is_an_error() {
-        assert!(matches!(Selection::new(&["[".into()]), Err(Error::InvalidArgument(_))));
+        assert!(matches!(
+            Selection::new(&["[".into()]),
+            Err(Error::InvalidArgument(_))
+        ));
     }
 }

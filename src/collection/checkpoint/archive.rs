@@ -72,7 +72,10 @@ impl<'a, R: Read + Seek> Archive<'a, R> {
         // The checksum is compared at the end of the entry, one read further.
         match entry.read(&mut [0]) {
             Ok(0) => Ok(bytes),
-            Ok(_) => Err(Error::corrupt(path, "an entry is longer than it claims; save it again")),
+            Ok(_) => Err(Error::corrupt(
+                path,
+                "an entry is longer than it claims; save it again",
+            )),
             Err(error) => Err(refusal(ZipError::Io(error), path)),
         }
     }
@@ -83,7 +86,10 @@ fn refusal(error: ZipError, path: &Path) -> Error {
     use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
     match error {
         ZipError::Io(source)
-            if !matches!(source.kind(), InvalidData | InvalidInput | Other | UnexpectedEof) =>
+            if !matches!(
+                source.kind(),
+                InvalidData | InvalidInput | Other | UnexpectedEof
+            ) =>
         {
             Error::io(path)(source)
         }

@@ -27,8 +27,8 @@ pub(super) fn read(mut reader: impl Read, length: u64, path: &Path) -> Result<Ve
         )));
     }
     let header = take_bytes(&mut reader, header_length, path)?;
-    let metadata: Metadata =
-        serde_json::from_slice(&header).map_err(|e| corrupt(format!("the header is wrong: {e}")))?;
+    let metadata: Metadata = serde_json::from_slice(&header)
+        .map_err(|e| corrupt(format!("the header is wrong: {e}")))?;
     let (claimed, held) = (metadata.data_len() as u64, room - header_length);
     if claimed != held {
         return Err(corrupt(format!(

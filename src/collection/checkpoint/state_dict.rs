@@ -107,7 +107,10 @@ impl Flattening<'_> {
     fn spend(&mut self, visits: usize) -> Result<()> {
         let left = self.budget.checked_sub(visits);
         self.budget = left.ok_or_else(|| {
-            Error::corrupt(self.path, "dicts hold too many names; save model.state_dict()")
+            Error::corrupt(
+                self.path,
+                "dicts hold too many names; save model.state_dict()",
+            )
         })?;
         Ok(())
     }
@@ -142,7 +145,9 @@ fn gather_all<R: Read + Seek>(
         let (bytes, held) = extent(view, dtype).ok_or_else(out_of_bounds)?;
         room = room.checked_sub(bytes).ok_or_else(|| {
             let name = name.escape_debug();
-            let why = format!("tensor {name} repeats a small storage into {bytes} bytes; save a contiguous copy");
+            let why = format!(
+                "tensor {name} repeats a small storage into {bytes} bytes; save a contiguous copy"
+            );
             Error::corrupt(path, why)
         })?;
         let Value::Text(key) = pickle.get(view.storage.key) else {
@@ -178,7 +183,14 @@ fn gather_all<R: Read + Seek>(
             } else {
                 bytes.reserve_exact(count);
                 let start = view.offset as usize;
-                gather(&storage, dtype.size(), start, &view.shape, &view.stride, &mut bytes);
+                gather(
+                    &storage,
+                    dtype.size(),
+                    start,
+                    &view.shape,
+                    &view.stride,
+                    &mut bytes,
+                );
                 if *left > 0 {
                     storages.insert(key, storage);
                 }
@@ -237,7 +249,14 @@ fn gather(
     match (shape, stride) {
         ([n, shape @ ..], [step, stride @ ..]) if !(shape.is_empty() && *step == 1) => {
             for i in 0..*n as usize {
-                gather(storage, size, start + i * *step as usize, shape, stride, out);
+                gather(
+                    storage,
+                    size,
+                    start + i * *step as usize,
+                    shape,
+                    stride,
+                    out,
+                );
             }
         }
         _ => {
