@@ -141,7 +141,7 @@ fn begin(path: &Path, name: &str, tensors: &[Tensor], options: &CollectOptions) 
     }
     let specs: Vec<TensorSpec> = tensors.iter().map(|tensor| tensor.spec.clone()).collect();
     let selection = Selection::new(&options.select)?;
-    selection.check(&specs).map_err(|error| match error {
+    selection.check(specs.iter()).map_err(|error| match error {
         Error::EmptySelection(why) => Error::EmptySelection(format!("snapshot {name}: {why}")),
         other => other,
     })?;

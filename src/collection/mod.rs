@@ -19,8 +19,9 @@ use crate::map::Mapping;
 use crate::tensor::Tensor;
 use shard::Shard;
 
-pub use checkpoint::read_checkpoint;
+pub use checkpoint::{read_checkpoint, read_checkpoint_from};
 pub use collect::{CollectOptions, Collected, collect};
+pub use select::Selection;
 pub use snapshot::{CheckpointFiles, Snapshot, SnapshotSource};
 
 const MANIFEST: &str = "collection.json";

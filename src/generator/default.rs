@@ -1,0 +1,126 @@
+//! The default engine: a trigonometric flow over principal components.
+
+use std::f64::consts::FRAC_PI_2;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Components;
+use crate::denoiser::{Architecture, Flow, Guided};
+use crate::diffusion;
+use crate::error::{Error, Result};
+use crate::generator::file::GeneratorFile;
+use crate::generator::options::Sampler;
+use crate::generator::sample::{Batch, Engine};
+use crate::noise::Purpose;
+use crate::normalize::Normalizer;
+
+/// What the default engine keeps about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DefaultConfig {
+    /// Latents per network.
+    pub latents: usize,
+    /// Whether the decoder dropped components and keeps a residual.
+    pub residual: bool,
+    /// None where the collection was too small to learn more than its Gaussian.
+    pub flow: Option<Architecture>,
+    /// Sampler steps that sampling takes when the host does not choose.
+    pub steps: usize,
+}
+
+/// The engine, ready to sample; it borrows the decoder from the mapped file.
+#[derive(Debug)]
+pub(crate) struct DefaultEngine {
+    file: Arc<GeneratorFile>,
+    config: DefaultConfig,
+    flow: Option<Flow>,
+    normalizer: Normalizer,
+}
+
+impl DefaultEngine {
+    pub(crate) fn open(file: Arc<GeneratorFile>) -> Result<DefaultEngine> {
+        let container = &file.container;
+        let config: DefaultConfig = serde_json::from_value(file.about.config.clone())
+            .map_err(|error| Error::corrupt(container.path(), format!("its settings are damaged ({error})")))?;
+        let parameters = file.about.layout.parameters();
+        let tensors = file.about.layout.tensors().len();
+        if config.latents == 0 || config.flow.is_some_and(|flow| flow.width > config.latents) {
+            return Err(Error::corrupt(container.path(), "its latents have no valid width"));
+        }
+        container.f32("codec.decoder", &[Some(parameters), Some(config.latents)])?;
+        if config.residual {
+            container.f32("codec.residual", &[Some(parameters)])?;
+        }
+        let normalizer = Normalizer {
+            mean: container.f32("normalize.mean", &[Some(parameters)])?.to_vec(),
+            scale: container.f32("normalize.scale", &[Some(tensors)])?.to_vec(),
+        };
+        let flow = config.flow.map(|architecture| Flow::read(container, architecture)).transpose()?;
+        Ok(DefaultEngine { flow, config, normalizer, file })
+    }
+
+    fn components(&self) -> Result<Components<'_>> {
+        let container = &self.file.container;
+        Ok(Components {
+            decoder: container.f32("codec.decoder", &[None, None])?,
+            residual: match self.config.residual {
+                true => container.f32("codec.residual", &[None])?,
+                false => &[],
+            },
+            latents: self.config.latents,
+        })
+    }
+
+    /// Latents [count, latents]: the first ones moved by the flow, the rest Gaussian.
+    fn latents(&self, batch: &Batch) -> Result<Vec<f32>> {
+        let latents = self.config.latents;
+        let mut z = vec![0.0; batch.count * latents];
+        for (row, sample) in z.chunks_exact_mut(latents).zip(batch.first..) {
+            batch.noise().normal(Purpose::Sampling, sample, 0, row);
+            for value in row {
+                *value *= batch.options.temperature;
+            }
+        }
+        let Some(flow) = &self.flow else {
+            return Ok(z);
+        };
+        let width = self.config.flow.map_or(0, |architecture| architecture.width);
+        let mut y: Vec<f32> = z.chunks_exact(latents).flat_map(|row| &row[..width]).copied().collect();
+        let denoiser = Guided {
+            flow,
+            condition: batch.condition.as_deref(),
+            guidance: batch.options.guidance,
+        };
+        let steps = batch.options.steps.unwrap_or(self.config.steps);
+        let tick = &mut |_| batch.cancel.check();
+        match batch.options.sampler {
+            Some(Sampler::Euler) => diffusion::euler(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?,
+            _ => diffusion::heun(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?,
+        }
+        for (row, moved) in z.chunks_exact_mut(latents).zip(y.chunks_exact(width)) {
+            row[..width].copy_from_slice(moved);
+        }
+        Ok(z)
+    }
+}
+
+impl Engine for DefaultEngine {
+    fn samplers(&self) -> &'static [Sampler] {
+        &[Sampler::Heun, Sampler::Euler]
+    }
+
+    fn is_parallel(&self) -> bool {
+        true
+    }
+
+    fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
+        let z = self.latents(batch)?;
+        let scaled = batch.options.temperature;
+        self.components()?.decode(&z, scaled, batch.noise(), batch.first, out);
+        let layout = &self.file.about.layout;
+        for row in out.chunks_exact_mut(layout.parameters()) {
+            self.normalizer.backward(layout, row);
+        }
+        Ok(())
+    }
+}

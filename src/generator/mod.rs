@@ -1,0 +1,15 @@
+//! Everything that sampling needs, in one file; and sampling.
+
+mod default;
+mod file;
+mod network;
+mod options;
+mod report;
+mod sample;
+
+pub(crate) use default::{DefaultConfig, DefaultEngine};
+pub(crate) use file::{About, ConditionSpec, EngineName, GeneratorFile, Provenance, write_generator};
+pub use options::{Cancel, Device, SampleOptions, Sampler};
+pub use report::{Curve, Gate, Report};
+pub use sample::Generator;
+pub(crate) use sample::{Batch, Engine};
