@@ -1,5 +1,6 @@
 #![deny(unsafe_code)]
 
+mod diffusion;
 mod error;
 mod layout;
 mod map;
