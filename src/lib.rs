@@ -3,15 +3,20 @@
 mod codec;
 mod collection;
 mod container;
+mod denoiser;
+mod diffusion;
 mod document;
 mod error;
 mod files;
+mod generator;
 mod layout;
 mod map;
 mod noise;
 mod normalize;
+mod open;
 mod product;
 mod tensor;
+mod train;
 
 #[doc(hidden)]
 pub use collection::read_checkpoint_from;
@@ -20,5 +25,10 @@ pub use collection::{
     collect, read_checkpoint,
 };
 pub use error::{Error, Result};
+pub use generator::{
+    About, Cancel, ConditionSpec, Curve, Device, EngineName, Gate, Generator, Provenance, Report,
+    SampleOptions, Sampler,
+};
 pub use layout::{Dtype, Layout, Role, TensorSpec};
 pub use tensor::Tensor;
+pub use train::{Progress, TrainOptions, train};

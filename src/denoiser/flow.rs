@@ -31,7 +31,12 @@ const FREQUENCIES: usize = 8;
 impl Architecture {
     /// Inputs of the embedding: the time features, the condition, and whether there is one.
     pub(crate) fn embedding_inputs(&self) -> usize {
-        2 * FREQUENCIES + if self.conditions > 0 { self.conditions + 1 } else { 0 }
+        2 * FREQUENCIES
+            + if self.conditions > 0 {
+                self.conditions + 1
+            } else {
+                0
+            }
     }
 
     /// Every parameter's name and shape, in the order in which they are stored.
@@ -74,7 +79,9 @@ impl Dense {
         let weight = format!("denoiser.{name}.weight");
         let bias = format!("denoiser.{name}.bias");
         Ok(Dense {
-            weight: container.f32(&weight, &[Some(outputs), Some(inputs)])?.to_vec(),
+            weight: container
+                .f32(&weight, &[Some(outputs), Some(inputs)])?
+                .to_vec(),
             bias: container.f32(&bias, &[Some(outputs)])?.to_vec(),
         })
     }

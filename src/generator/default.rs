@@ -40,23 +40,41 @@ pub(crate) struct DefaultEngine {
 impl DefaultEngine {
     pub(crate) fn open(file: Arc<GeneratorFile>) -> Result<DefaultEngine> {
         let container = &file.container;
-        let config: DefaultConfig = serde_json::from_value(file.about.config.clone())
-            .map_err(|error| Error::corrupt(container.path(), format!("its settings are damaged ({error})")))?;
+        let config: DefaultConfig =
+            serde_json::from_value(file.about.config.clone()).map_err(|error| {
+                Error::corrupt(
+                    container.path(),
+                    format!("its settings are damaged ({error})"),
+                )
+            })?;
         let parameters = file.about.layout.parameters();
         let tensors = file.about.layout.tensors().len();
         if config.latents == 0 || config.flow.is_some_and(|flow| flow.width > config.latents) {
-            return Err(Error::corrupt(container.path(), "its latents have no valid width"));
+            return Err(Error::corrupt(
+                container.path(),
+                "its latents have no valid width",
+            ));
         }
         container.f32("codec.decoder", &[Some(parameters), Some(config.latents)])?;
         if config.residual {
             container.f32("codec.residual", &[Some(parameters)])?;
         }
         let normalizer = Normalizer {
-            mean: container.f32("normalize.mean", &[Some(parameters)])?.to_vec(),
+            mean: container
+                .f32("normalize.mean", &[Some(parameters)])?
+                .to_vec(),
             scale: container.f32("normalize.scale", &[Some(tensors)])?.to_vec(),
         };
-        let flow = config.flow.map(|architecture| Flow::read(container, architecture)).transpose()?;
-        Ok(DefaultEngine { flow, config, normalizer, file })
+        let flow = config
+            .flow
+            .map(|architecture| Flow::read(container, architecture))
+            .transpose()?;
+        Ok(DefaultEngine {
+            flow,
+            config,
+            normalizer,
+            file,
+        })
     }
 
     fn components(&self) -> Result<Components<'_>> {
@@ -84,8 +102,15 @@ impl DefaultEngine {
         let Some(flow) = &self.flow else {
             return Ok(z);
         };
-        let width = self.config.flow.map_or(0, |architecture| architecture.width);
-        let mut y: Vec<f32> = z.chunks_exact(latents).flat_map(|row| &row[..width]).copied().collect();
+        let width = self
+            .config
+            .flow
+            .map_or(0, |architecture| architecture.width);
+        let mut y: Vec<f32> = z
+            .chunks_exact(latents)
+            .flat_map(|row| &row[..width])
+            .copied()
+            .collect();
         let denoiser = Guided {
             flow,
             condition: batch.condition.as_deref(),
@@ -94,7 +119,9 @@ impl DefaultEngine {
         let steps = batch.options.steps.unwrap_or(self.config.steps);
         let tick = &mut |_| batch.cancel.check();
         match batch.options.sampler {
-            Some(Sampler::Euler) => diffusion::euler(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?,
+            Some(Sampler::Euler) => {
+                diffusion::euler(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?
+            }
             _ => diffusion::heun(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?,
         }
         for (row, moved) in z.chunks_exact_mut(latents).zip(y.chunks_exact(width)) {
@@ -116,7 +143,8 @@ impl Engine for DefaultEngine {
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
         let z = self.latents(batch)?;
         let scaled = batch.options.temperature;
-        self.components()?.decode(&z, scaled, batch.noise(), batch.first, out);
+        self.components()?
+            .decode(&z, scaled, batch.noise(), batch.first, out);
         let layout = &self.file.about.layout;
         for row in out.chunks_exact_mut(layout.parameters()) {
             self.normalizer.backward(layout, row);

@@ -93,9 +93,13 @@ pub(crate) fn write_generator(
     numbers: &mut dyn FnMut(&mut ContainerWriter) -> Result<()>,
 ) -> Result<()> {
     let text = serde_json::to_string(about).map_err(|error| Error::Internal(error.to_string()))?;
-    let kept = base
-        .iter()
-        .map(|tensor| Entry::new(base_name(&tensor.spec.name), tensor.spec.dtype, &tensor.spec.shape));
+    let kept = base.iter().map(|tensor| {
+        Entry::new(
+            base_name(&tensor.spec.name),
+            tensor.spec.dtype,
+            &tensor.spec.shape,
+        )
+    });
     let all: Vec<Entry> = entries.iter().cloned().chain(kept).collect();
     let mut writer = ContainerWriter::create(path, &all, BTreeMap::from([(KEY.into(), text)]))?;
     numbers(&mut writer)?;
@@ -123,7 +127,10 @@ impl GeneratorFile {
         let value: Value = serde_json::from_str(container.text(KEY)?)
             .map_err(|error| Error::corrupt(path, format!("its metadata is damaged ({error})")))?;
         if value["format"] != FORMAT {
-            return Err(Error::corrupt(path, "not a generator; make one with pdiff train"));
+            return Err(Error::corrupt(
+                path,
+                "not a generator; make one with pdiff train",
+            ));
         }
         check_version(path, value["version"].as_u64())?;
         let about: About = serde_json::from_value(value)

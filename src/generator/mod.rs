@@ -8,7 +8,8 @@ mod report;
 mod sample;
 
 pub(crate) use default::{DefaultConfig, DefaultEngine};
-pub(crate) use file::{About, ConditionSpec, EngineName, GeneratorFile, Provenance, write_generator};
+pub use file::{About, ConditionSpec, EngineName, Provenance};
+pub(crate) use file::{GeneratorFile, write_generator};
 pub use options::{Cancel, Device, SampleOptions, Sampler};
 pub use report::{Curve, Gate, Report};
 pub use sample::Generator;

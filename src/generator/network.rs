@@ -30,7 +30,10 @@ pub(super) fn tensors(file: &GeneratorFile, weights: &[f32]) -> Result<Vec<Tenso
         .iter()
         .map(|name| {
             named.remove(name.as_str()).ok_or_else(|| {
-                Error::corrupt(file.container.path(), format!("tensor {name} has no values"))
+                Error::corrupt(
+                    file.container.path(),
+                    format!("tensor {name} has no values"),
+                )
             })
         })
         .collect()

@@ -48,11 +48,15 @@ impl std::str::FromStr for Device {
         let number = match text {
             "cpu" => return Ok(Device::Cpu),
             "cuda" => Some(0),
-            _ => text.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok()),
         };
-        number
-            .map(Device::Cuda)
-            .ok_or_else(|| Error::invalid(format!("device {text:?} is unknown; say cpu, cuda or cuda:N")))
+        number.map(Device::Cuda).ok_or_else(|| {
+            Error::invalid(format!(
+                "device {text:?} is unknown; say cpu, cuda or cuda:N"
+            ))
+        })
     }
 }
 

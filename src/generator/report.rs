@@ -23,7 +23,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(name: &str, value: f64, low: f64, high: f64, verdict: impl Into<String>) -> Gate {
+    pub(crate) fn new(
+        name: &str,
+        value: f64,
+        low: f64,
+        high: f64,
+        verdict: impl Into<String>,
+    ) -> Gate {
         Gate {
             name: name.into(),
             value,

@@ -86,7 +86,9 @@ impl Generator {
             return Ok(());
         }
         let threads = match self.engine.is_parallel() {
-            true if options.threads == 0 => std::thread::available_parallelism().map_or(1, usize::from),
+            true if options.threads == 0 => {
+                std::thread::available_parallelism().map_or(1, usize::from)
+            }
             true => options.threads,
             false => 1,
         };
@@ -115,7 +117,9 @@ impl Generator {
                 }
                 Ok(())
             };
-            let workers: Vec<_> = (0..threads.min(options.count)).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = (0..threads.min(options.count))
+                .map(|_| scope.spawn(work))
+                .collect();
             workers.into_iter().try_for_each(|worker| {
                 worker
                     .join()
@@ -145,7 +149,10 @@ impl Generator {
                 ..options.clone()
             };
             self.sample(&part, cancel, &mut buffer[..count * parameters])?;
-            for (row, number) in buffer[..count * parameters].chunks_exact(parameters).zip(part.first..) {
+            for (row, number) in buffer[..count * parameters]
+                .chunks_exact(parameters)
+                .zip(part.first..)
+            {
                 visit(number, row)?;
             }
             done += count;
@@ -170,7 +177,10 @@ impl Generator {
 
     fn check(&self, options: &SampleOptions) -> Result<()> {
         let samplers = self.engine.samplers();
-        if let Some(sampler) = options.sampler.filter(|sampler| !samplers.contains(sampler)) {
+        if let Some(sampler) = options
+            .sampler
+            .filter(|sampler| !samplers.contains(sampler))
+        {
             return Err(Error::invalid(format!(
                 "sampler {sampler:?} does not fit this generator's engine; choose one of {samplers:?}"
             )));
@@ -191,7 +201,9 @@ impl Generator {
             )));
         }
         if options.first.checked_add(options.count as u64).is_none() {
-            return Err(Error::invalid("the samples' numbers pass 2^64; choose a smaller first one"));
+            return Err(Error::invalid(
+                "the samples' numbers pass 2^64; choose a smaller first one",
+            ));
         }
         Ok(())
     }
@@ -209,13 +221,18 @@ impl Generator {
                 specs.len()
             )));
         }
-        if let Some((value, spec)) = condition.iter().zip(specs).find(|(value, _)| !value.is_finite()) {
+        if let Some((value, spec)) = condition
+            .iter()
+            .zip(specs)
+            .find(|(value, _)| !value.is_finite())
+        {
             return Err(Error::Condition(format!(
                 "condition {} is {value}; give a finite number",
                 spec.name
             )));
         }
-        let standardize = |(value, spec): (&f32, &super::ConditionSpec)| (value - spec.mean) / spec.deviation;
+        let standardize =
+            |(value, spec): (&f32, &super::ConditionSpec)| (value - spec.mean) / spec.deviation;
         Ok(Some(condition.iter().zip(specs).map(standardize).collect()))
     }
 }
