@@ -8,7 +8,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::Container;
 use crate::diffusion::Denoiser;
 use crate::error::Result;
 use crate::product;
@@ -74,15 +73,14 @@ struct Dense {
     bias: Vec<f32>,
 }
 
+/// Gives the numbers of a tensor by its name and shape.
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str, &[usize]) -> Result<Vec<f32>>;
+
 impl Dense {
-    fn read(container: &Container, name: &str, outputs: usize, inputs: usize) -> Result<Dense> {
-        let weight = format!("denoiser.{name}.weight");
-        let bias = format!("denoiser.{name}.bias");
+    fn read(lookup: Lookup, name: &str, outputs: usize, inputs: usize) -> Result<Dense> {
         Ok(Dense {
-            weight: container
-                .f32(&weight, &[Some(outputs), Some(inputs)])?
-                .to_vec(),
-            bias: container.f32(&bias, &[Some(outputs)])?.to_vec(),
+            weight: lookup(&format!("denoiser.{name}.weight"), &[outputs, inputs])?,
+            bias: lookup(&format!("denoiser.{name}.bias"), &[outputs])?,
         })
     }
 
@@ -107,6 +105,20 @@ fn silu(x: &mut [f32]) {
     }
 }
 
+/// Added to a variance before its root.
+pub(crate) const EPSILON: f32 = 1e-5;
+
+/// Layer normalization without parameters (arXiv 1607.06450).
+fn standardize(row: &mut [f32]) {
+    let n = row.len() as f32;
+    let mean = row.iter().sum::<f32>() / n;
+    let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / n;
+    let factor = 1.0 / (variance + EPSILON).sqrt();
+    for x in row {
+        *x = (*x - mean) * factor;
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Block {
     film: Dense,
@@ -127,23 +139,29 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    pub(crate) fn read(container: &Container, architecture: Architecture) -> Result<Flow> {
+    /// Takes the parameters by the names of [`Architecture::parameters`], and `denoiser.gain`.
+    pub(crate) fn read(lookup: Lookup, architecture: Architecture) -> Result<Flow> {
         let (w, h) = (architecture.width, architecture.hidden);
         let block = |index: usize| -> Result<Block> {
             Ok(Block {
-                film: Dense::read(container, &format!("block{index}.film"), 2 * h, h)?,
-                up: Dense::read(container, &format!("block{index}.up"), h, h)?,
-                down: Dense::read(container, &format!("block{index}.down"), h, h)?,
+                film: Dense::read(lookup, &format!("block{index}.film"), 2 * h, h)?,
+                up: Dense::read(lookup, &format!("block{index}.up"), h, h)?,
+                down: Dense::read(lookup, &format!("block{index}.down"), h, h)?,
             })
         };
         Ok(Flow {
             architecture,
-            embedding: Dense::read(container, "embedding", h, architecture.embedding_inputs())?,
-            input: Dense::read(container, "input", h, w)?,
+            embedding: Dense::read(lookup, "embedding", h, architecture.embedding_inputs())?,
+            input: Dense::read(lookup, "input", h, w)?,
             blocks: (0..architecture.blocks).map(block).collect::<Result<_>>()?,
-            output: Dense::read(container, "output", w, h)?,
-            gain: container.f32("denoiser.gain", &[Some(w)])?.to_vec(),
+            output: Dense::read(lookup, "output", w, h)?,
+            gain: lookup("denoiser.gain", &[w])?,
         })
+    }
+
+    /// Latents that the flow moves.
+    pub(crate) fn width(&self) -> usize {
+        self.architecture.width
     }
 
     /// The velocity at `theta`, for a standardized condition or without one.
@@ -165,18 +183,20 @@ impl Flow {
         for block in &self.blocks {
             let film = block.film.forward(&embedding);
             let (scale, shift) = film.split_at(h);
-            let mut up = block.up.forward(&stream);
-            for row in up.chunks_exact_mut(h) {
+            let mut modulated = stream.clone();
+            for row in modulated.chunks_exact_mut(h) {
+                standardize(row);
                 for ((x, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
                     *x = *x * (1.0 + scale) + shift;
                 }
             }
+            let mut up = block.up.forward(&modulated);
             silu(&mut up);
             for (x, d) in stream.iter_mut().zip(block.down.forward(&up)) {
                 *x += d;
             }
         }
-        silu(&mut stream);
+        stream.chunks_exact_mut(h).for_each(standardize);
         let mut velocity = self.output.forward(&stream);
         for row in velocity.chunks_exact_mut(self.architecture.width) {
             for (v, gain) in row.iter_mut().zip(&self.gain) {

@@ -2,4 +2,4 @@
 
 mod flow;
 
-pub(crate) use flow::{Architecture, Flow, Guided, time_features};
+pub(crate) use flow::{Architecture, EPSILON, Flow, Guided, time_features};

@@ -1,18 +1,16 @@
 //! The default engine: a trigonometric flow over principal components.
 
-use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Components;
-use crate::denoiser::{Architecture, Flow, Guided};
-use crate::diffusion;
+use crate::denoiser::{Architecture, Flow};
 use crate::error::{Error, Result};
 use crate::generator::file::GeneratorFile;
+use crate::generator::latents::LatentSampler;
 use crate::generator::options::Sampler;
 use crate::generator::sample::{Batch, Engine};
-use crate::noise::Purpose;
 use crate::normalize::Normalizer;
 
 /// What the default engine keeps about itself.
@@ -33,7 +31,7 @@ pub(crate) struct DefaultConfig {
 pub(crate) struct DefaultEngine {
     file: Arc<GeneratorFile>,
     config: DefaultConfig,
-    flow: Option<Flow>,
+    latents: LatentSampler,
     normalizer: Normalizer,
 }
 
@@ -65,12 +63,20 @@ impl DefaultEngine {
                 .to_vec(),
             scale: container.f32("normalize.scale", &[Some(tensors)])?.to_vec(),
         };
-        let flow = config
-            .flow
-            .map(|architecture| Flow::read(container, architecture))
-            .transpose()?;
+        let lookup = |name: &str, shape: &[usize]| {
+            let shape: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
+            container.f32(name, &shape).map(<[f32]>::to_vec)
+        };
+        let latents = LatentSampler {
+            latents: config.latents,
+            flow: config
+                .flow
+                .map(|architecture| Flow::read(&lookup, architecture))
+                .transpose()?,
+            steps: config.steps,
+        };
         Ok(DefaultEngine {
-            flow,
+            latents,
             config,
             normalizer,
             file,
@@ -88,47 +94,6 @@ impl DefaultEngine {
             latents: self.config.latents,
         })
     }
-
-    /// Latents [count, latents]: the first ones moved by the flow, the rest Gaussian.
-    fn latents(&self, batch: &Batch) -> Result<Vec<f32>> {
-        let latents = self.config.latents;
-        let mut z = vec![0.0; batch.count * latents];
-        for (row, sample) in z.chunks_exact_mut(latents).zip(batch.first..) {
-            batch.noise().normal(Purpose::Sampling, sample, 0, row);
-            for value in row {
-                *value *= batch.options.temperature;
-            }
-        }
-        let Some(flow) = &self.flow else {
-            return Ok(z);
-        };
-        let width = self
-            .config
-            .flow
-            .map_or(0, |architecture| architecture.width);
-        let mut y: Vec<f32> = z
-            .chunks_exact(latents)
-            .flat_map(|row| &row[..width])
-            .copied()
-            .collect();
-        let denoiser = Guided {
-            flow,
-            condition: batch.condition.as_deref(),
-            guidance: batch.options.guidance,
-        };
-        let steps = batch.options.steps.unwrap_or(self.config.steps);
-        let tick = &mut |_| batch.cancel.check();
-        match batch.options.sampler {
-            Some(Sampler::Euler) => {
-                diffusion::euler(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?
-            }
-            _ => diffusion::heun(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, tick)?,
-        }
-        for (row, moved) in z.chunks_exact_mut(latents).zip(y.chunks_exact(width)) {
-            row[..width].copy_from_slice(moved);
-        }
-        Ok(z)
-    }
 }
 
 impl Engine for DefaultEngine {
@@ -141,7 +106,7 @@ impl Engine for DefaultEngine {
     }
 
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
-        let z = self.latents(batch)?;
+        let z = self.latents.sample(batch)?;
         let scaled = batch.options.temperature;
         self.components()?
             .decode(&z, scaled, batch.noise(), batch.first, out);

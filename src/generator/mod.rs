@@ -2,6 +2,7 @@
 
 mod default;
 mod file;
+mod latents;
 mod network;
 mod options;
 mod report;
@@ -9,6 +10,7 @@ mod sample;
 
 pub(crate) use default::{DefaultConfig, DefaultEngine};
 pub use file::{About, ConditionSpec, EngineName, Provenance};
+pub(crate) use latents::LatentSampler;
 pub(crate) use file::{GeneratorFile, write_generator};
 pub use options::{Cancel, Device, SampleOptions, Sampler};
 pub use report::{Curve, Gate, Report};
