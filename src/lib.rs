@@ -16,6 +16,8 @@ mod normalize;
 mod open;
 mod product;
 mod tensor;
+#[cfg(feature = "torch")]
+mod torch;
 mod train;
 
 #[doc(hidden)]
