@@ -479,6 +479,22 @@ mod hostile_archives {
             level.extend(b"uq\x00");
         }
         assert!(refused(&pickled(level), CORRUPT).contains("too many names"));
+        // A thousand names for one dict of a hundred thousand entries without names.
+        let wide = |child: &[u8]| {
+            [
+                b"}(".to_vec(),
+                [b"K\x00", child].concat().repeat(100_000),
+                b"u".to_vec(),
+            ]
+            .concat()
+        };
+        let children = [wide(b"N"), b"q\x00".to_vec()].concat();
+        let many: Vec<_> = (0..1000)
+            .map(|i| (format!("{i}"), b"h\x00".to_vec()))
+            .collect();
+        let many: Vec<_> = many.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+        let shared = [children, b"0".to_vec(), dict(&many)].concat();
+        assert!(refused(&pickled(shared), CORRUPT).contains("too many names"));
         // A dict that holds itself.
         let cycle = [b"}q\x00".to_vec(), text("a"), b"h\x00s".to_vec()].concat();
         assert!(refused(&pickled(cycle), CORRUPT).contains("nest deeper"));
@@ -495,6 +511,20 @@ mod hostile_archives {
         let w = || tensor(4, 0, &[4], &[1]);
         let twice = dict(&[("a.w", w()), ("a", dict(&[("w", w())]))]);
         assert!(refused(&pickled(twice), CORRUPT).contains("two tensors are named a.w"));
+    }
+
+    #[test]
+    fn an_optimizers_moments_are_no_weights() {
+        let w = || tensor(4, 0, &[4], &[1]);
+        let state = dict(&[("w", dict(&[("exp_avg", w())]))]);
+        let optimizer = dict(&[("state", state), ("param_groups", b"]".to_vec())]);
+        let pickle = pickled(dict(&[
+            ("net", dict(&[("w", w())])),
+            ("optimizer", optimizer),
+        ]));
+        let tensors = read_bytes(&archive(&pickle, &[0; 16])).unwrap();
+        assert_eq!(tensors.len(), 1);
+        assert_eq!(tensors[0].spec.name, "net.w");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 const LONGEST_PICKLE: u64 = 16 << 20;
 const DEEPEST_NESTING: usize = 16;
 /// Entries visited and bytes of their names together; what bounds dicts that share their children.
-const MOST_VISITS: usize = 64 << 20;
+const MOST_VISITS: usize = 16 << 20;
 
 pub(super) fn read(reader: impl Read + Seek, length: u64, path: &Path) -> Result<Vec<Tensor>> {
     let mut archive = Archive::open(reader, length, path)?;
