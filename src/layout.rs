@@ -192,7 +192,10 @@ mod tests {
     #[test]
     fn roles_follow_names_and_dtypes() {
         assert_eq!(Role::of("bn.running_var", Dtype::F32), Role::RunningVar);
-        assert_eq!(Role::of("bn.num_batches_tracked", Dtype::I64), Role::Counter);
+        assert_eq!(
+            Role::of("bn.num_batches_tracked", Dtype::I64),
+            Role::Counter
+        );
         assert_eq!(Role::of("mask", Dtype::Bool), Role::Counter);
         assert_eq!(Role::of("fc.bias", Dtype::F16), Role::Bias);
     }

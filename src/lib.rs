@@ -2,6 +2,8 @@
 
 mod error;
 mod layout;
+mod map;
+mod noise;
 mod tensor;
 
 pub use error::{Error, Result};
