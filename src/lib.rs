@@ -1,6 +1,7 @@
 #![deny(unsafe_code)]
 
 mod error;
+pub mod evaluate;
 mod layout;
 mod map;
 mod noise;
