@@ -74,12 +74,12 @@ impl Method {
     pub fn name(&self, zoo: usize) -> String {
         match self {
             Method::Noise { strength } => format!("noise {strength}"),
-            Method::Gaussian => "Gaussian, each weight".into(),
-            Method::LowRank { rank } => format!("Gaussian, SWAG rank {rank}"),
-            Method::Components { count: Some(k) } => format!("Gaussian, {k} components"),
-            Method::Components { count: None } => "Gaussian, all components".into(),
-            Method::Kernel { components } => format!("kernel density, {components} comp."),
-            Method::Interpolation => "interpolation of pairs".into(),
+            Method::Gaussian => "Gaussian".into(),
+            Method::LowRank { .. } => "Gaussian, SWAG".into(),
+            Method::Components { count: Some(k) } => format!("Gaussian, {k} comp."),
+            Method::Components { count: None } => "Gaussian, all comp.".into(),
+            Method::Kernel { .. } => "kernel density".into(),
+            Method::Interpolation => "interpolation".into(),
             Method::Soup { size } => format!("soup of {size}"),
             Method::SoupOf { members } if members.len() == zoo => "soup of all".into(),
             Method::SoupOf { members } => format!("greedy soup of {}", members.len()),
@@ -292,4 +292,196 @@ fn pick(random: &mut Stream, n: usize, size: usize) -> Vec<usize> {
         }
     }
     picked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::rows::Matrix;
+
+    const N: usize = 12;
+    const D: usize = 5;
+    const DRAWS: usize = 4000;
+
+    /// Correlated members with different scales, about different means.
+    fn zoo() -> Matrix {
+        let mut z = vec![0.0f32; N * D];
+        Noise::new(3).normal(Purpose::Training, 0, 0, &mut z);
+        for row in z.chunks_exact_mut(D) {
+            for k in 0..D {
+                let shared = row[0];
+                row[k] = 2.0 * k as f32 + (0.3 + 0.4 * k as f32) * row[k] + 0.5 * shared;
+            }
+        }
+        Matrix::new(D, z).unwrap()
+    }
+
+    fn networks(baseline: &Baseline) -> Vec<[f64; D]> {
+        let mut row = [0.0f32; D];
+        (0..baseline.len())
+            .map(|i| {
+                baseline.read(i, &mut row).unwrap();
+                row.map(f64::from)
+            })
+            .collect()
+    }
+
+    fn mean_and_covariance(rows: &[[f64; D]], divisor: f64) -> ([f64; D], [[f64; D]; D]) {
+        let n = rows.len() as f64;
+        let mean: [f64; D] = std::array::from_fn(|k| rows.iter().map(|r| r[k]).sum::<f64>() / n);
+        let entry = |a: usize, b: usize| {
+            rows.iter()
+                .map(|r| (r[a] - mean[a]) * (r[b] - mean[b]))
+                .sum::<f64>()
+                / divisor
+        };
+        (
+            mean,
+            std::array::from_fn(|a| std::array::from_fn(|b| entry(a, b))),
+        )
+    }
+
+    /// Draws many networks and compares mean and covariance with what `expected` makes of the
+    /// zoo's covariance (divisor N - 1) at (a, b).
+    fn assert_moments(method: Method, expected: impl Fn(&[[f64; D]; D], usize, usize) -> f64) {
+        let zoo = zoo();
+        let reference = Reference::new(&zoo).unwrap();
+        let members = Baseline::new(&reference, Method::Retrieval, Budget::Weights, N, 0).unwrap();
+        let (mean, covariance) = mean_and_covariance(&networks(&members), (N - 1) as f64);
+        let baseline = Baseline::new(&reference, method, Budget::Weights, DRAWS, 7).unwrap();
+        let (own_mean, own) = mean_and_covariance(&networks(&baseline), DRAWS as f64);
+        for a in 0..D {
+            // Five standard errors of a mean, and of a covariance of normal numbers.
+            let deviation = |k: usize| covariance[k][k].sqrt();
+            let error = 5.0 / (DRAWS as f64).sqrt();
+            assert!(
+                (own_mean[a] - mean[a]).abs() < 2.0 * error * deviation(a),
+                "{} mean {a}",
+                baseline.name
+            );
+            for b in 0..D {
+                let (found, truth) = (own[a][b], expected(&covariance, a, b));
+                let scale = 2.0 * deviation(a) * deviation(b);
+                assert!(
+                    (found - truth).abs() < 1.5 * error * scale,
+                    "{} [{a}, {b}]: {found}, not {truth}",
+                    baseline.name
+                );
+            }
+        }
+    }
+
+    /// Of drawing one of N members: their covariance with divisor N.
+    const ONE: f64 = (N - 1) as f64 / N as f64;
+
+    #[test]
+    fn gaussians_have_the_moments_they_promise() {
+        assert_moments(
+            Method::Gaussian,
+            |c, a, b| if a == b { c[a][a] } else { 0.0 },
+        );
+        assert_moments(Method::Components { count: None }, |c, a, b| c[a][b]);
+        // Five dimensions have five components.
+        assert_moments(Method::Components { count: Some(5) }, |c, a, b| c[a][b]);
+        assert_moments(Method::LowRank { rank: N }, |c, a, b| {
+            0.5 * c[a][b] + if a == b { 0.5 * c[a][a] } else { 0.0 }
+        });
+    }
+
+    #[test]
+    fn mixtures_have_the_moments_they_promise() {
+        assert_moments(Method::Noise { strength: 0.4 }, |c, a, b| {
+            ONE * c[a][b] + if a == b { 0.16 * c[a][a] } else { 0.0 }
+        });
+        // Draws without replacement are correlated: -c/N between two different members.
+        assert_moments(Method::Soup { size: 4 }, |c, a, b| {
+            c[a][b] * (1.0 / 4.0 - 1.0 / N as f64)
+        });
+        // E[alpha² + (1 - alpha)²] = 2/3.
+        assert_moments(Method::Interpolation, |c, a, b| {
+            c[a][b] * (2.0 / 3.0 - 1.0 / N as f64)
+        });
+        let h = silverman(N, 5);
+        assert_moments(Method::Kernel { components: 5 }, |c, a, b| {
+            c[a][b] * (ONE + h * h) / (1.0 + h * h)
+        });
+    }
+
+    #[test]
+    fn few_components_keep_the_variance_along_them_and_none_across() {
+        let zoo = zoo();
+        let reference = Reference::new(&zoo).unwrap();
+        let method = Method::Components { count: Some(2) };
+        let baseline = Baseline::new(&reference, method, Budget::Weights, DRAWS, 7).unwrap();
+        let share = reference.principal.explained(0) + reference.principal.explained(1);
+        let placement = reference.place(&baseline).unwrap();
+        let dispersion = reference.dispersion(&placement).unwrap();
+        assert!(
+            (dispersion - share.sqrt()).abs() < 0.02,
+            "{dispersion} {share}"
+        );
+        let on_map: f64 = placement.map.iter().flatten().map(|c| c * c).sum();
+        let total = placement.spread_about_zoo.powi(2) * DRAWS as f64;
+        assert!((on_map / total - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn retrieval_hands_out_each_member_once_and_a_soup_of_all_is_the_mean() {
+        let zoo = zoo();
+        let reference = Reference::new(&zoo).unwrap();
+        let stored = Baseline::new(&reference, Method::Retrieval, Budget::Weights, 50, 1).unwrap();
+        let mut found = networks(&stored);
+        let mut members = Vec::new();
+        for i in 0..N {
+            let mut row = [0.0; D];
+            zoo.read(i, &mut row).unwrap();
+            members.push(row.map(f64::from));
+        }
+        found.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        members.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        assert_eq!(found, members);
+        let all = Method::SoupOf {
+            members: (0..N).collect(),
+        };
+        let soup = Baseline::new(&reference, all, Budget::Weights, 50, 1).unwrap();
+        assert_eq!((soup.len(), soup.name.as_str()), (1, "soup of all"));
+        for (x, mean) in networks(&soup)[0].iter().zip(&reference.mean) {
+            assert!((x - f64::from(*mean)).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_network_depends_on_seed_and_index_alone() {
+        let zoo = zoo();
+        let reference = Reference::new(&zoo).unwrap();
+        let read = |method: &Method, count, seed| {
+            networks(
+                &Baseline::new(&reference, method.clone(), Budget::Weights, count, seed).unwrap(),
+            )
+        };
+        for method in Method::fixed(N, reference.principal.rank()) {
+            let (few, many) = (read(&method, 3, 1), read(&method, 10, 1));
+            assert_eq!(few[..], many[..few.len()], "{method:?}");
+            if !matches!(method, Method::SoupOf { .. }) {
+                assert_ne!(few, read(&method, 3, 2), "{method:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_than_there_is_is_refused() {
+        let zoo = zoo();
+        let reference = Reference::new(&zoo).unwrap();
+        for method in [
+            Method::Soup { size: N + 1 },
+            Method::Soup { size: 0 },
+            Method::LowRank { rank: N + 1 },
+            Method::Components { count: Some(D + 1) },
+            Method::Kernel { components: D + 1 },
+            Method::SoupOf { members: vec![N] },
+        ] {
+            let refused = Baseline::new(&reference, method.clone(), Budget::Weights, 1, 0);
+            assert!(refused.is_err(), "{method:?}");
+        }
+    }
 }

@@ -58,7 +58,7 @@ impl<'a> Reference<'a> {
             )));
         }
         let (mean, deviation) = moments(zoo)?;
-        let gram = products(zoo, zoo, &mean)?;
+        let gram = products(zoo, zoo, &mean, tile_rows(zoo.width()), |_| {})?;
         let squares: Vec<f64> = (0..n).map(|i| gram[(i, i)]).collect();
         let principal = Principal::new(&gram)?;
         let nearest: Vec<f64> = (0..n)
@@ -68,9 +68,15 @@ impl<'a> Reference<'a> {
             })
             .collect();
         let total: f64 = squares.iter().sum();
+        // The mean is rounded to float32, so the centred rows still have a small mean of their own.
+        let sum: f64 = (0..n)
+            .flat_map(|i| (0..n).map(move |j| (i, j)))
+            .map(|at| gram[at])
+            .sum();
+        let about_own = (total - sum / n as f64).max(0.0);
         let placement = Placement {
             map: (0..n).map(|i| map(&principal, &gram, i)).collect(),
-            spread: Some((total / (n - 1) as f64).sqrt()),
+            spread: Some((about_own / (n - 1) as f64).sqrt()),
             spread_about_zoo: (total / n as f64).sqrt(),
             nearest,
         };
@@ -104,7 +110,8 @@ impl<'a> Reference<'a> {
         }
         let n = set.len();
         let (mut squares, mut sum) = (Vec::with_capacity(n), vec![0.0f64; set.width()]);
-        let products = products_with(set, self.zoo, &self.mean, |row| {
+        let tall = tile_rows(set.width());
+        let products = products(set, self.zoo, &self.mean, tall, |row| {
             squares.push(row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>());
             sum.iter_mut()
                 .zip(row)
@@ -182,20 +189,21 @@ fn moments(zoo: &dyn Rows) -> Result<(Vec<f32>, Vec<f32>)> {
     ))
 }
 
-/// Inner products [a.len(), b.len()] of rows less `center`, in float64.
-fn products(a: &dyn Rows, b: &dyn Rows, center: &[f32]) -> Result<Mat<f64>> {
-    products_with(a, b, center, |_| {})
+/// Rows of a tile, at least one.
+fn tile_rows(width: usize) -> usize {
+    (TILE / width.max(1)).max(1)
 }
 
-/// `products`, showing each centred row of `a` once, in order.
-fn products_with(
+/// Inner products [a.len(), b.len()] of rows less `center`, in float64, over tiles of `tall` rows.
+/// Shows each centred row of `a` once, in order.
+fn products(
     a: &dyn Rows,
     b: &dyn Rows,
     center: &[f32],
+    tall: usize,
     mut visit: impl FnMut(&[f32]),
 ) -> Result<Mat<f64>> {
     let width = center.len();
-    let tall = (TILE / width.max(1)).max(1);
     let mut out = Mat::zeros(a.len(), b.len());
     let (mut left, mut right) = (Tile::default(), Tile::default());
     for i in (0..a.len()).step_by(tall) {
@@ -258,5 +266,87 @@ impl Tile {
                 .extend(row[range.clone()].iter().map(|x| f64::from(*x)));
         }
         MatRef::from_row_major_slice(&self.wide, self.rows.len(), range.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::rows::Matrix;
+    use crate::noise::{Noise, Purpose};
+
+    fn normal(rows: usize, width: usize, sample: u64) -> Matrix {
+        let mut data = vec![0.0; rows * width];
+        Noise::new(5).normal(Purpose::Training, sample, 0, &mut data);
+        Matrix::new(width, data).unwrap()
+    }
+
+    fn row(rows: &dyn Rows, i: usize) -> Vec<f32> {
+        let mut out = vec![0.0; rows.width()];
+        rows.read(i, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn tiles_and_column_blocks_give_the_plain_products() {
+        let width = COLUMNS + 37;
+        let (a, b) = (normal(5, width, 0), normal(7, width, 1));
+        let center = row(&a, 2);
+        for tall in [1, 2, 3, 7, 100] {
+            let mut seen = 0;
+            let fast = products(&a, &b, &center, tall, |_| seen += 1).unwrap();
+            assert_eq!(seen, 5);
+            for (i, j) in (0..5).flat_map(|i| (0..7).map(move |j| (i, j))) {
+                let (x, y) = (row(&a, i), row(&b, j));
+                let plain: f64 = (0..width)
+                    .map(|k| f64::from(x[k] - center[k]) * f64::from(y[k] - center[k]))
+                    .sum();
+                assert!((fast[(i, j)] - plain).abs() < 1e-9, "{tall} {i} {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn moments_are_those_of_the_zoo() {
+        let zoo = Matrix::new(2, vec![1.0, 0.0, 3.0, 0.0, 8.0, 3.0]).unwrap();
+        let (mean, deviation) = moments(&zoo).unwrap();
+        assert_eq!(mean, [4.0, 1.0]);
+        assert!((deviation[0] - 13.0f32.sqrt()).abs() < 1e-6);
+        assert!((deviation[1] - 3.0f32.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_copy_far_from_the_origin_is_at_distance_nought() {
+        let mut far = normal(6, 400, 3);
+        let data: Vec<f32> = (0..6)
+            .flat_map(|i| row(&far, i))
+            .map(|x| 1000.0 + 0.01 * x)
+            .collect();
+        far = Matrix::new(400, data).unwrap();
+        let reference = Reference::new(&far).unwrap();
+        let placement = reference.place(&far).unwrap();
+        let largest = placement.nearest.iter().copied().fold(0.0, f64::max);
+        assert!(
+            largest < 1e-5 * reference.typical,
+            "{largest} {}",
+            reference.typical
+        );
+        assert!((reference.dispersion(&placement).unwrap() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_zoo_without_distances_is_refused() {
+        let refused = |zoo: &Matrix| match Reference::new(zoo) {
+            Err(error) => error.to_string(),
+            Ok(_) => String::new(),
+        };
+        assert!(refused(&normal(1, 3, 0)).contains("at least 2"));
+        assert!(refused(&Matrix::new(2, vec![0.5; 8]).unwrap()).contains("copies of one another"));
+        let zoo = normal(4, 3, 0);
+        let other = Reference::new(&zoo)
+            .unwrap()
+            .place(&normal(4, 5, 0))
+            .unwrap_err();
+        assert!(other.to_string().contains("networks of 5 parameters"));
     }
 }

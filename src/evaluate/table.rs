@@ -3,11 +3,14 @@
 use super::evaluation::{Evaluation, Kind, Row};
 use super::number::number;
 
+/// Columns of the terminal's table.
+const COLUMNS: usize = 100;
+
 /// Column titles; the name comes first.
 fn titles(evaluation: &Evaluation) -> Vec<String> {
     let mut titles: Vec<String> = ["set", "n", "mean", "dev", "min"].map(String::from).into();
-    titles.push(format!("best/{}", evaluation.best_of));
-    titles.extend(["overlap", "w/ zoo", "novelty", "disp"].map(String::from));
+    titles.push(format!("best{}", evaluation.best_of));
+    titles.extend(["overlap", "w/zoo", "novel", "disp"].map(String::from));
     titles.extend(evaluation.taus.iter().map(|tau| format!("NP{tau}")));
     titles
 }
@@ -45,19 +48,20 @@ pub fn grid(evaluation: &Evaluation) -> Vec<Vec<String>> {
 /// What the columns mean, in one paragraph.
 pub fn legend(evaluation: &Evaluation) -> String {
     format!(
-        "overlap: mean error overlap inside the set; w/ zoo: each network's largest with a zoo \
-         member. novelty: nearest distance to the zoo, 1 is the zoo's own. disp: spread over the \
-         zoo's. NP: share scoring above {} and further than tau from the zoo. The held-out row is \
+        "overlap: mean error overlap inside the set; w/zoo: each network's largest with a zoo \
+         member. novel: nearest distance to the zoo, 1 is the zoo's own. disp: spread over the \
+         zoo's. best N: expected best of N. NP tau: share scoring above {} and further than tau from \
+         the zoo. The held-out row is \
          the target: what new members of the zoo show.",
         number(evaluation.bar)
     )
 }
 
-/// Plain text in at most 100 columns: the table, its legend and the verdicts.
+/// Plain text in at most 100 columns: the table, its legend and the verdicts. Long names are cut.
 pub fn text(evaluation: &Evaluation) -> String {
     let grid = grid(evaluation);
     let columns = grid[0].len();
-    let widths: Vec<usize> = (0..columns)
+    let mut widths: Vec<usize> = (0..columns)
         .map(|c| {
             grid.iter()
                 .map(|row| row[c].chars().count())
@@ -65,6 +69,8 @@ pub fn text(evaluation: &Evaluation) -> String {
                 .unwrap_or(0)
         })
         .collect();
+    let others: usize = widths[1..].iter().map(|width| width + 1).sum();
+    widths[0] = widths[0].min(COLUMNS.saturating_sub(others)).max(8);
     let rule = "-".repeat(widths.iter().sum::<usize>() + columns - 1);
     let mut lines = Vec::new();
     for (i, row) in grid.iter().enumerate() {
@@ -74,17 +80,18 @@ pub fn text(evaluation: &Evaluation) -> String {
         if i == 1 || first_baseline {
             lines.push(rule.clone());
         }
-        let mut line = format!("{:<1$}", row[0], widths[0]);
+        let name: String = row[0].chars().take(widths[0]).collect();
+        let mut line = format!("{name:<0$}", widths[0]);
         for (cell, width) in row.iter().zip(&widths).skip(1) {
             line += &format!(" {cell:>width$}");
         }
         lines.push(line);
     }
     lines.push(String::new());
-    lines.extend(wrap(&legend(evaluation), "", 100));
+    lines.extend(wrap(&legend(evaluation), ""));
     lines.push(String::new());
     for verdict in &evaluation.verdicts {
-        lines.extend(wrap(&verdict.text, verdict.tone.mark(), 100));
+        lines.extend(wrap(&verdict.text, verdict.tone.mark()));
     }
     lines.join("\n") + "\n"
 }
@@ -100,14 +107,14 @@ pub fn markdown(evaluation: &Evaluation) -> String {
     line(&grid[0]) + &rule + &grid[1..].iter().map(|row| line(row)).collect::<String>()
 }
 
-/// Words in lines of at most `width` characters, the first after `mark` and the others indented
+/// Words in lines of at most `COLUMNS` characters, the first after `mark` and the others indented
 /// alike.
-fn wrap(text: &str, mark: &str, width: usize) -> Vec<String> {
+fn wrap(text: &str, mark: &str) -> Vec<String> {
     let mut lines = vec![mark.to_owned()];
     for word in text.split_whitespace() {
         let last = lines.len() - 1;
         let fresh = lines[last].chars().count() <= mark.chars().count();
-        if !fresh && lines[last].chars().count() + 1 + word.chars().count() > width {
+        if !fresh && lines[last].chars().count() + 1 + word.chars().count() > COLUMNS {
             lines.push(" ".repeat(mark.chars().count()) + word);
         } else {
             if !fresh {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::baselines::Budget;
 use super::evaluation::{Kind, Row};
 use super::number::{difference, number};
 
@@ -88,38 +89,34 @@ fn score(samples: &Row, zoo: &Row) -> Option<Verdict> {
     }
 }
 
+/// Against the baselines of the samples' budget: no data, unless the samples had a score too.
 fn best_baseline<'a>(samples: &Row, rows: impl Iterator<Item = &'a Row>) -> Option<Verdict> {
-    let best = rows.max_by(|a, b| a.score.mean.total_cmp(&b.score.mean))?;
-    let by = difference(best.score.mean - samples.score.mean);
+    let best = rows
+        .filter(|row| row.budget == Budget::Weights || row.budget == samples.budget)
+        .max_by(|a, b| a.score.mean.total_cmp(&b.score.mean))?;
+    let by = difference((best.score.mean - samples.score.mean).abs());
+    let name = &best.name;
     if beats(best, samples) {
-        let advice = if best.name.contains("soup") {
-            "for a single good network, use the soup"
+        let advice = if name.contains("soup") {
+            "for a single good network use the soup"
         } else {
-            "for score alone, use that"
+            "for the score alone use that"
         };
         verdict(
             Tone::Bad,
             format!(
-                "{} beats the samples' mean score by {by}: {advice}.",
-                capital(&best.name)
+                "The best trivial baseline, {name}, beats the samples' mean score by {by}: {advice}."
             ),
         )
     } else if beats(samples, best) {
-        let by = difference(samples.score.mean - best.score.mean);
         verdict(
             Tone::Good,
-            format!(
-                "Samples beat every trivial baseline's mean score; next is {}, {by} behind.",
-                best.name
-            ),
+            format!("Samples beat the best trivial baseline, {name}, by {by} in mean score."),
         )
     } else {
         verdict(
             Tone::Neutral,
-            format!(
-                "Samples score like the best trivial baseline, {}.",
-                best.name
-            ),
+            format!("Samples score like the best trivial baseline, {name}."),
         )
     }
 }
@@ -233,11 +230,4 @@ fn novel_and_performing<'a>(
         }
     }
     verdict(tone, text + ".")
-}
-
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
