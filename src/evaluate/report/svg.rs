@@ -88,7 +88,7 @@ impl Axis {
         let step = [1.0, 2.0, 5.0, 10.0]
             .map(|s| s * rough)
             .into_iter()
-            .find(|step| span / step <= 6.0)
+            .find(|step| span / step <= 7.0)
             .unwrap_or(span);
         let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
         let first = (self.low / step).ceil() as i64;
@@ -180,7 +180,7 @@ impl Svg {
     /// A label beside a mark where no other label is, with a thin line to the mark when it had to
     /// move away.
     pub fn label(&mut self, class: &str, [x, y]: [f64; 2], text: &str, inside: [f64; 4]) {
-        let wide = 6.4 * text.chars().count() as f64;
+        let wide = 6.9 * text.chars().count() as f64;
         let places = (0..9).flat_map(|ring| {
             let shift = 12.0 * f64::from(ring);
             let (right, left) = (x + 9.0, x - 9.0 - wide);
