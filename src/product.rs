@@ -53,7 +53,14 @@ mod tests {
 
     #[test]
     fn a_row_is_the_same_bytes_in_any_batch() {
-        for (m, k) in [(1, 1), (7, 1000), (64, 17), (256, 299), (2048, 64), (3, 513)] {
+        for (m, k) in [
+            (1, 1),
+            (7, 1000),
+            (64, 17),
+            (256, 299),
+            (2048, 64),
+            (3, 513),
+        ] {
             let (x, weight) = (normal(33 * k, 0), normal(m * k, 1));
             let mut whole = vec![0.0; 33 * m];
             dense(&x, &weight, k, &mut whole);

@@ -51,8 +51,7 @@ pub fn legend(evaluation: &Evaluation) -> String {
         "overlap: mean error overlap inside the set; w/zoo: each network's largest with a zoo \
          member. novel: nearest distance to the zoo, 1 is the zoo's own. disp: spread over the \
          zoo's. best N: expected best of N. NP tau: share scoring above {} and further than tau from \
-         the zoo. The held-out row is \
-         the target: what new members of the zoo show.",
+         the zoo. The held-out row is the target: what new members of the zoo show.",
         number(evaluation.bar)
     )
 }

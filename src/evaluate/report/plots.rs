@@ -134,7 +134,7 @@ pub fn scatter(evaluation: &Evaluation) -> String {
 pub fn distances(evaluation: &Evaluation) -> String {
     const BINS: usize = 64;
     const ROW: f64 = 20.0;
-    const LEFT: f64 = 136.0;
+    const LEFT: f64 = 146.0;
     const RIGHT: f64 = 510.0;
     let rows: Vec<&Row> = evaluation
         .rows
@@ -159,6 +159,7 @@ pub fn distances(evaluation: &Evaluation) -> String {
     let bin_width = (RIGHT - LEFT) / BINS as f64;
     for (i, row) in rows.iter().enumerate() {
         let base = 12.0 + ROW * (i + 1) as f64;
+        let name: String = row.name.chars().take(20).collect();
         let mut bins = [0usize; BINS];
         for distance in &row.points.novelty {
             let bin = (x.at(f64::from(*distance)) - LEFT) / bin_width;
@@ -178,7 +179,7 @@ pub fn distances(evaluation: &Evaluation) -> String {
             &format!("mark {}", class(row)),
             "end",
             [LEFT - 8.0, base - 3.0],
-            &row.name,
+            &name,
         );
     }
     svg.finish()

@@ -1,0 +1,15 @@
+//! What libtorch does: training, the paper engine, CUDA. Only this folder names a tch type, and
+//! only tch's fallible calls are used, so that no C++ exception becomes a panic.
+
+mod adamw;
+mod arena;
+mod checkpoint;
+mod device;
+mod flow;
+mod gates;
+mod paper;
+mod split;
+mod train;
+
+pub(crate) use paper::paper_engine;
+pub(crate) use train::train;
