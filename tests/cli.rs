@@ -419,6 +419,16 @@ fn the_wrong_file_is_one_line_with_a_next_step() {
     }
     assert!(!place.path("r.html").exists() && !place.path("new.pdiff").exists());
 
+    let newer = fixture("generators/newer.pdiff");
+    for command in ["inspect", "sample"] {
+        let output: &[&str] = if command == "sample" {
+            &["-o", "out"]
+        } else {
+            &[]
+        };
+        let error = place.fails(&[&[command, newer.to_str().unwrap()], output].concat());
+        assert!(error.contains("upgrade libpdiff"), "{error}");
+    }
     // A damaged generator, a scorer that is none, and a folder that is not there.
     let mut bytes = fs::read(place.path("net.pdiff")).unwrap();
     let last = bytes.len() - 1;

@@ -16,7 +16,6 @@ use crate::condition::{Named, Wanted};
     name = "pdiff",
     version,
     max_term_width = 80,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "\
@@ -35,7 +34,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// Print the result, or the error, as one JSON value on stdout
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub json: bool,
 }
 
