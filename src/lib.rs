@@ -17,6 +17,8 @@ mod normalize;
 mod open;
 mod product;
 mod tensor;
+#[cfg(feature = "torch")]
+mod torch;
 mod train;
 
 #[doc(hidden)]
