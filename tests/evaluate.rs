@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use pdiff::evaluate::{
-    Curve, Evaluation, Gate, Kind, Matrix, Options, Report, Row, Rows, Score, Sets, Tone, evaluate,
-    html, markdown, text,
+    Evaluation, Kind, Matrix, Options, Page, Row, Rows, Score, Sets, Tone, evaluate, html,
+    markdown, text,
 };
-use pdiff::{Error, Result};
+use pdiff::{Curve, Error, Gate, Report, Result};
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -299,6 +299,10 @@ fn all_baselines_fit_the_terminal_and_the_same_seed_repeats_them() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     assert!(names.iter().all(|name| table.contains(name)));
+    assert!(
+        markdown(&evaluation).starts_with("| set | n | mean | median |")
+            && !table.contains("median")
+    );
     assert_eq!(markdown(&evaluation).lines().count(), 2 + names.len());
     assert_eq!(judge(&zoo, &new, &[]), evaluation);
 }
@@ -345,58 +349,63 @@ fn the_page_stands_alone_and_escapes_what_it_shows() {
     evaluation.rows[3].note = Some("\"><img src=x>".into());
     let descent = |scale: f64| {
         (1..500)
-            .map(|i| (f64::from(i) * 10.0, scale / f64::from(i).sqrt()))
+            .map(|i| (i * 10, scale / (i as f64).sqrt()))
             .collect()
     };
-    let curves = [
-        Curve {
-            chart: "denoising".into(),
-            name: "train".into(),
-            points: descent(1.0),
-        },
-        Curve {
-            chart: "denoising".into(),
-            name: "held-out".into(),
-            points: descent(1.2),
-        },
-        Curve {
-            chart: "broken".into(),
-            name: "nan".into(),
-            points: vec![(f64::NAN, 1.0)],
-        },
-    ];
-    let gates = [Gate {
-        name: "dispersion".into(),
-        passed: false,
-        detail: "0.52 of [0.95, 1.05]".into(),
-    }];
+    let curve = |name: &str, points| Curve {
+        name: name.into(),
+        points,
+    };
+    let training = Report {
+        curves: vec![
+            curve("denoising, train", descent(1.0)),
+            curve("denoising, held-out", descent(1.2)),
+            curve("reconstruction", vec![(1, f64::NAN)]),
+        ],
+        gates: vec![Gate {
+            name: "dispersion".into(),
+            value: 0.52,
+            low: 0.95,
+            high: 1.05,
+            passed: false,
+            verdict: "0.52 of the zoo's spread".into(),
+        }],
+        notes: vec!["<b>note".into()],
+        ..Report::default()
+    };
     let facts = [("parameters".to_owned(), "6,678 & more".to_owned())];
-    let report = Report {
+    let content = Page {
         title: "net<1>.pdiff",
         facts: &facts,
-        gates: &gates,
-        curves: &curves,
+        training: Some(&training),
         evaluation: Some(&evaluation),
     };
-    let page = html(&report);
+    let page = html(&content);
     for part in [
         "net&lt;1&gt;.pdiff",
         "6,678 &amp; more",
         "Training: denoising",
         "failed",
+        "&lt;b&gt;note",
         "held-out",
     ] {
         assert!(page.contains(part), "{part}");
     }
-    for part in ["<script", "<img", "http:", "https:", "url(", "NaN", "inf\""] {
+    for part in [
+        "<script",
+        "<img",
+        "http:",
+        "https:",
+        "url(",
+        "Training: reconstruction",
+        "NaN",
+        "inf\"",
+    ] {
         assert!(!page.contains(part), "{part}");
     }
-    if let Ok(path) = std::env::var("PDIFF_REPORT") {
-        std::fs::write(path, &page).unwrap();
-    }
-    let empty = html(&Report {
+    let empty = html(&Page {
         title: "empty",
-        ..Report::default()
+        ..Page::default()
     });
     assert!(empty.contains("<h1>empty</h1>") && !empty.contains("<svg"));
 }

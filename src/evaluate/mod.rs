@@ -24,7 +24,7 @@ pub use evaluation::{Evaluation, Kind, Points, Row, VERSION};
 pub use overlap::{Errors, mean_maximum, mean_maximum_leave_one_out, mean_pairwise};
 pub use principal::Principal;
 pub use reference::{Placement, Reference};
-pub use report::{Curve, Gate, Report, html};
+pub use report::{Page, html};
 pub use rows::{Matrix, Restore, Restored, Rows};
 pub use score::{Score, Scored, Scorer, Tally};
 pub use summary::{Summary, best_of, median};

@@ -13,7 +13,7 @@ pub fn number(value: f64) -> String {
 /// The difference of two scores: two digits that count.
 pub fn difference(value: f64) -> String {
     match value.abs() {
-        a if a == 0.0 => "0".into(),
+        0.0 => "0".into(),
         a if a < 1e-5 => format!("{value:.1e}"),
         a if a < 10.0 => {
             let decimals = (1 - a.log10().floor() as i32).clamp(0, 6) as usize;
@@ -43,7 +43,7 @@ mod tests {
             (0.0, "0"),
             (0.00412, "0.0041"),
             (0.2, "0.20"),
-            (3.14, "3.1"),
+            (3.26, "3.3"),
             (52.345, "52.34"),
             (2e-7, "2.0e-7"),
         ];

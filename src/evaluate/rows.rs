@@ -31,7 +31,7 @@ pub struct Matrix {
 impl Matrix {
     /// `data` is [rows, width], row-major. Fails unless it holds whole rows.
     pub fn new(width: usize, data: Vec<f32>) -> Result<Matrix> {
-        if width == 0 || data.len() % width != 0 {
+        if width == 0 || !data.len().is_multiple_of(width) {
             return Err(Error::invalid(format!(
                 "{} numbers are no whole rows of {width}; pass [rows, width]",
                 data.len()

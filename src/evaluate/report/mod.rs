@@ -7,43 +7,25 @@ use super::evaluation::{Evaluation, Kind, Row};
 use super::number::number;
 use super::table::{grid, legend};
 use super::verdict::Tone;
+use crate::generator::{Curve, Report};
 use svg::escape;
-
-/// A loss over training steps. Curves with the same `chart` are drawn together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
-    /// Such as "denoising".
-    pub chart: String,
-    /// Such as "train" or "held-out".
-    pub name: String,
-    /// (step, loss), in rising order of steps.
-    pub points: Vec<(f64, f64)>,
-}
-
-/// Whether a generator passed one of the checks made on it in training.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gate {
-    pub name: String,
-    pub passed: bool,
-    /// The figure and its bounds.
-    pub detail: String,
-}
 
 /// What a page is made of; any part may be empty.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Report<'a> {
+pub struct Page<'a> {
     /// Such as the generator's file name.
     pub title: &'a str,
     /// Label and value, such as ("parameters", "6,678").
     pub facts: &'a [(String, String)],
-    pub gates: &'a [Gate],
-    pub curves: &'a [Curve],
+    /// Gates, notes and curves. Curves called "denoising, train" and "denoising, held-out" are
+    /// drawn together.
+    pub training: Option<&'a Report>,
     pub evaluation: Option<&'a Evaluation>,
 }
 
 /// The whole page. Nothing in it refers to another file or host, and every string is escaped.
-pub fn html(report: &Report) -> String {
-    let title = escape(report.title);
+pub fn html(content: &Page) -> String {
+    let title = escape(content.title);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -52,16 +34,23 @@ pub fn html(report: &Report) -> String {
          <h1>{title}</h1>",
         include_str!("style.css")
     );
-    page += &facts(report.facts);
+    page += &facts(content.facts);
     page += "</header>\n";
-    if let Some(evaluation) = report.evaluation {
+    if let Some(evaluation) = content.evaluation {
         page += &tiles(evaluation);
         page += &section("What it says", "", &findings(evaluation));
     }
-    if !report.gates.is_empty() {
-        page += &section("Gates", "Checks made while training.", &gates(report.gates));
+    if let Some(training) = content
+        .training
+        .filter(|t| !t.gates.is_empty() || !t.notes.is_empty())
+    {
+        page += &section(
+            "Gates",
+            "Checks made at the end of training.",
+            &gates(training),
+        );
     }
-    if let Some(evaluation) = report.evaluation {
+    if let Some(evaluation) = content.evaluation {
         page += &section(
             "Score against novelty",
             "A good generator lies where the held-out members lie: as good as the zoo, and as far \
@@ -82,7 +71,7 @@ pub fn html(report: &Report) -> String {
         );
         page += "</div>\n";
     }
-    page += &losses(report.curves);
+    page += &losses(content.training.map_or(&[], |training| &training.curves));
     page + "</main></body></html>\n"
 }
 
@@ -174,23 +163,27 @@ fn findings(evaluation: &Evaluation) -> String {
     format!("<ul class=\"findings\">{items}</ul>")
 }
 
-fn gates(gates: &[Gate]) -> String {
-    let items: String = gates
+fn gates(training: &Report) -> String {
+    let gates = training.gates.iter().map(|gate| {
+        let (class, word) = if gate.passed {
+            ("good", "passed")
+        } else {
+            ("bad", "failed")
+        };
+        format!(
+            "<li class=\"{class}\"><b>{}</b> {word}: {}</li>",
+            escape(&gate.name),
+            escape(&gate.verdict)
+        )
+    });
+    let notes = training
+        .notes
         .iter()
-        .map(|gate| {
-            let (class, word) = if gate.passed {
-                ("good", "passed")
-            } else {
-                ("bad", "failed")
-            };
-            format!(
-                "<li class=\"{class}\"><b>{}</b> {word}: {}</li>",
-                escape(&gate.name),
-                escape(&gate.detail)
-            )
-        })
-        .collect();
-    format!("<ul class=\"findings\">{items}</ul>")
+        .map(|note| format!("<li class=\"neutral\">{}</li>", escape(note)));
+    format!(
+        "<ul class=\"findings\">{}</ul>",
+        gates.chain(notes).collect::<String>()
+    )
 }
 
 fn table(evaluation: &Evaluation) -> String {
@@ -235,22 +228,34 @@ fn table(evaluation: &Evaluation) -> String {
     )
 }
 
+/// A curve's chart and its label there.
+fn chart(curve: &Curve) -> (&str, &str) {
+    curve
+        .name
+        .split_once(", ")
+        .unwrap_or((&curve.name, &curve.name))
+}
+
 fn losses(curves: &[Curve]) -> String {
     let mut charts: Vec<&str> = Vec::new();
-    for curve in curves {
-        if !charts.contains(&curve.chart.as_str()) {
-            charts.push(&curve.chart);
+    for (name, _) in curves.iter().map(chart) {
+        if !charts.contains(&name) {
+            charts.push(name);
         }
     }
     let drawn: String = charts
         .iter()
-        .filter_map(|chart| {
-            let own: Vec<&Curve> = curves
-                .iter()
-                .filter(|curve| curve.chart == *chart)
+        .filter_map(|name| {
+            let own = curves.iter().filter(|curve| chart(curve).0 == *name);
+            let lines: Vec<_> = own
+                .map(|curve| (chart(curve).1, &curve.points[..]))
                 .collect();
-            let title = format!("Training: {chart}");
-            Some(section(&title, "", &figure(&plots::losses(&title, &own)?)))
+            let title = format!("Training: {name}");
+            Some(section(
+                &title,
+                "",
+                &figure(&plots::losses(&title, &lines)?),
+            ))
         })
         .collect();
     if drawn.is_empty() {

@@ -2,7 +2,6 @@
 
 use super::super::evaluation::{Evaluation, Kind, Row};
 use super::super::number::number;
-use super::Curve;
 use super::svg::{Axis, Svg};
 
 /// Dots drawn per set.
@@ -251,12 +250,12 @@ pub fn map(evaluation: &Evaluation) -> String {
 
 /// Losses over training steps, on a logarithmic axis when all are positive. None when there is
 /// nothing to draw.
-pub fn losses(title: &str, curves: &[&Curve]) -> Option<String> {
+pub fn losses(title: &str, curves: &[(&str, &[(u64, f64)])]) -> Option<String> {
     const COLOURS: [&str; 6] = ["samples", "held-out", "noise", "gaussian", "soup", "stored"];
     let mut svg = Svg::new(title, 520.0, 310.0);
     let curves: Vec<(&str, Vec<[f64; 2]>)> = curves
         .iter()
-        .map(|curve| (curve.name.as_str(), smooth(&curve.points)))
+        .map(|(name, points)| (*name, smooth(points)))
         .filter(|(_, points)| !points.is_empty())
         .collect();
     let points = || curves.iter().flat_map(|(_, points)| points);
@@ -288,18 +287,15 @@ pub fn losses(title: &str, curves: &[&Curve]) -> Option<String> {
 }
 
 /// Means over equal numbers of consecutive points, finite ones only.
-fn smooth(points: &[(f64, f64)]) -> Vec<[f64; 2]> {
-    let finite: Vec<_> = points
+fn smooth(points: &[(u64, f64)]) -> Vec<[f64; 2]> {
+    let finite: Vec<[f64; 2]> = points
         .iter()
-        .filter(|(s, l)| s.is_finite() && l.is_finite())
+        .filter(|(_, loss)| loss.is_finite())
+        .map(|(step, loss)| [*step as f64, *loss])
         .collect();
     let size = finite.len().div_ceil(POINTS).max(1);
-    let mean = |chunk: &[&(f64, f64)]| {
-        let n = chunk.len() as f64;
-        [
-            chunk.iter().map(|p| p.0).sum::<f64>() / n,
-            chunk.iter().map(|p| p.1).sum::<f64>() / n,
-        ]
+    let mean = |chunk: &[[f64; 2]]| {
+        [0, 1].map(|k| chunk.iter().map(|p| p[k]).sum::<f64>() / chunk.len() as f64)
     };
     finite.chunks(size).map(mean).collect()
 }
