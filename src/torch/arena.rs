@@ -86,6 +86,13 @@ impl Arena {
         &mut self.flat
     }
 
+    /// A copy of the buffer.
+    pub fn copy(&self) -> Result<Tensor> {
+        let mut copy = self.zeros()?;
+        copy.f_copy_(&self.flat.f_detach()?)?;
+        Ok(copy)
+    }
+
     /// A buffer of the same length, of zeros.
     pub fn zeros(&self) -> Result<Tensor> {
         Ok(self.flat.f_zeros_like()?)

@@ -274,18 +274,3 @@ impl Trainer {
         ])
     }
 }
-
-/// Trains to the end. `progress` hears of each step: its phase, its index in it, their number and
-/// the loss; an error from it ends the training, and the trainer's state can still be taken.
-pub fn train(
-    trainer: &mut Trainer,
-    rows: Rows,
-    progress: &mut dyn FnMut(Phase, usize, usize, f64) -> Result<()>,
-) -> Result<Vec<crate::Tensor>> {
-    while let Some((phase, step, steps)) = trainer.next() {
-        if let Some(loss) = trainer.step(rows)? {
-            progress(phase, step, steps, loss)?;
-        }
-    }
-    trainer.finish(rows)
-}
