@@ -43,6 +43,7 @@ impl Sampler {
         autoencoder.arena.import(tensors, AUTOENCODER)?;
         denoiser.arena.import(tensors, DENOISER)?;
         denoiser.statistics.import(tensors, DENOISER)?;
+        denoiser.fold()?;
         Ok(Sampler {
             latent: config.latent,
             width,
@@ -70,6 +71,6 @@ impl diffusion::Denoiser for Sampler {
     fn predict(&self, x: &[f32], time: f64, out: &mut [f32]) -> Result<()> {
         let batch = x.len() / self.latent;
         let x = tensor(x, &[batch as i64, self.latent as i64], self.device)?;
-        copy_out(&self.denoiser.forward(&x, &[time as f32], false)?, out)
+        copy_out(&self.denoiser.forward(&x, &[time as f32])?, out)
     }
 }
