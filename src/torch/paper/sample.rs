@@ -19,7 +19,8 @@ pub(super) const LATENT_DEVIATION: &str = "latent.deviation";
 /// A trained paper engine.
 pub struct Sampler {
     latent: usize,
-    width: usize,
+    /// Weights of a network.
+    weights: usize,
     device: Device,
     autoencoder: Autoencoder,
     denoiser: Denoiser,
@@ -46,7 +47,7 @@ impl Sampler {
         denoiser.fold()?;
         Ok(Sampler {
             latent: config.latent,
-            width,
+            weights: width,
             device,
             autoencoder,
             denoiser,
@@ -59,7 +60,7 @@ impl Sampler {
         let batch = latents.len() / self.latent;
         let z = tensor(latents, &[batch as i64, self.latent as i64], self.device)?;
         let decoded = self.autoencoder.decode(&z)?;
-        copy_out(&decoded.f_narrow(1, 0, self.width as i64)?, out)
+        copy_out(&decoded.f_narrow(1, 0, self.weights as i64)?, out)
     }
 }
 
