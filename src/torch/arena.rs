@@ -98,11 +98,6 @@ impl Arena {
         Ok(self.flat.f_zeros_like()?)
     }
 
-    /// How many values the tensors have.
-    pub fn parameters(&self) -> usize {
-        self.specs.iter().map(TensorSpec::count).sum()
-    }
-
     /// Copies of all tensors, with `prefix` before their names.
     pub fn export(&self, prefix: &str) -> Result<Vec<crate::Tensor>> {
         self.export_buffer(&self.flat, prefix)

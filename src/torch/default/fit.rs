@@ -173,7 +173,7 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         // A short memory at first, so that the average forgets where it began.
         let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
         let current = arena.flat().f_detach()?;
-        average.f_lerp_(&current, 1.0 - decay)?;
+        let _ = average.f_lerp_(&current, 1.0 - decay)?;
         state.step += 1;
 
         if state.step % LOOK == 0 || state.step == total {
@@ -197,7 +197,7 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         }
         job.tick(&meter, state.step, loss_value)?;
     }
-    swap(&mut arena, &best)?;
+    let _ = swap(&mut arena, &best)?;
     let gain = gain(&module, &arena, &looked_at)?;
     report.gaussian_denoising = Some(mean_square(&looked_at[2])?);
     report.held_out_denoising = state.best.map(|(loss, _)| loss);

@@ -236,7 +236,7 @@ impl Trainer {
         let (signal, noise) = (column(|a| a)?, column(|a| 1.0 - a)?);
         let x_t = x0.f_mul(&signal)?.f_add_(&epsilon.f_mul(&noise)?)?;
         let times: Vec<f32> = times.iter().map(|&t| t as f32).collect();
-        let predicted = self.denoiser.forward(&x_t, &times, true)?;
+        let predicted = self.denoiser.forward(&x_t, &times)?;
         let loss = predicted.f_mse_loss(&epsilon, Reduction::Mean)?;
         let gradient = self.denoiser.arena.gradients(&loss)?;
         let rate = annealed(self.config.diffusion_learning_rate, step, steps);
