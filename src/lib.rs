@@ -34,4 +34,8 @@ pub use generator::{
 };
 pub use layout::{Dtype, Layout, Role, TensorSpec};
 pub use tensor::Tensor;
+/// For the benchmark that times a step of the paper engine.
+#[cfg(feature = "torch")]
+#[doc(hidden)]
+pub use torch::paper;
 pub use train::{Progress, TrainOptions, train};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::generator::{Cancel, Device, EngineName, Report};
 
 /// What training may choose. The defaults serve any collection.
@@ -71,7 +71,7 @@ pub fn train(
     #[cfg(not(feature = "torch"))]
     {
         let _ = (collection, generator, options, cancel, progress);
-        Err(Error::Unsupported(
+        Err(crate::Error::Unsupported(
             "this build of libpdiff has no libtorch and cannot train; use the one with the torch feature".into(),
         ))
     }

@@ -44,33 +44,28 @@ impl Selection {
     /// Fails with `EmptySelection` when some pattern matches no tensor that can be generated, as a
     /// misspelt one does, or when nothing is left after the exclusions.
     pub fn check<'a>(&self, tensors: impl Iterator<Item = &'a TensorSpec> + Clone) -> Result<()> {
-        let able = || tensors.clone().filter(|t| can_be_generated(t));
-        let names = || {
+        let able = || tensors.clone().filter(|tensor| can_be_generated(tensor));
+        let refusal = |why: String| {
             let mut names: Vec<&str> = able().take(6).map(|t| t.name.as_str()).collect();
-            if names.len() > 5 {
-                names[5] = "...";
+            if let Some(sixth) = names.get_mut(5) {
+                *sixth = "...";
             }
-            names.join(", ")
+            let there_are = match names.as_slice() {
+                [] => "there are none of floating point".to_owned(),
+                names => format!("there are {}", names.join(", ")),
+            };
+            Err(Error::EmptySelection(format!("{why}; {there_are}")))
         };
-        for (mark, pattern) in self
-            .include
-            .iter()
-            .map(|p| ("", p))
-            .chain(self.exclude.iter().map(|p| ("!", p)))
-        {
-            if !able().any(|t| pattern.is_match(&t.name)) {
-                return Err(Error::EmptySelection(format!(
-                    "the pattern \"{mark}{}\" selects nothing; floating-point tensors are {}",
-                    pattern.glob(),
-                    names()
-                )));
+        for (mark, patterns) in [("", &self.include), ("!", &self.exclude)] {
+            for pattern in patterns {
+                if !able().any(|tensor| pattern.is_match(&tensor.name)) {
+                    let glob = pattern.glob();
+                    return refusal(format!("the pattern \"{mark}{glob}\" selects nothing"));
+                }
             }
         }
-        if !tensors.clone().any(|t| self.selects(t)) {
-            return Err(Error::EmptySelection(format!(
-                "the patterns leave nothing to generate; floating-point tensors are {}",
-                names()
-            )));
+        if !tensors.clone().any(|tensor| self.selects(tensor)) {
+            return refusal("the patterns leave nothing to generate".to_owned());
         }
         Ok(())
     }

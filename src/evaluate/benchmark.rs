@@ -18,7 +18,8 @@ pub const TAUS: [f64; 4] = [0.5, 1.0, 2.0, 4.0];
 
 /// What is judged. Every set holds rows of the aligned and normalized weight space.
 pub struct Sets<'a> {
-    /// The members the generator was trained on.
+    /// The members the generator was trained on; N² inner products of them are held in memory, so a
+    /// few thousand at most.
     pub zoo: &'a dyn Rows,
     /// Members trained alike that the generator never saw: what a perfect generator's row shows.
     pub held_out: Option<&'a dyn Rows>,

@@ -5,10 +5,14 @@ use super::number::number;
 
 /// Columns of the terminal's table.
 const COLUMNS: usize = 100;
+/// The column that it leaves out.
+const MEDIAN: usize = 3;
 
 /// Column titles; the name comes first.
 fn titles(evaluation: &Evaluation) -> Vec<String> {
-    let mut titles: Vec<String> = ["set", "n", "mean", "dev", "min"].map(String::from).into();
+    let mut titles: Vec<String> = ["set", "n", "mean", "median", "dev", "min"]
+        .map(String::from)
+        .into();
     titles.push(format!("best{}", evaluation.best_of));
     titles.extend(["overlap", "w/zoo", "novel", "disp"].map(String::from));
     titles.extend(evaluation.taus.iter().map(|tau| format!("NP{tau}")));
@@ -22,6 +26,7 @@ fn cells(row: &Row) -> Vec<String> {
         row.name.clone(),
         row.score.n.to_string(),
         number(row.score.mean),
+        number(row.score.median),
         or_dash(row.score.deviation.map(number)),
         number(row.score.min),
         or_dash(row.best_of.map(number)),
@@ -56,9 +61,13 @@ pub fn legend(evaluation: &Evaluation) -> String {
     )
 }
 
-/// Plain text in at most 100 columns: the table, its legend and the verdicts. Long names are cut.
+/// Plain text in at most 100 columns: the table, its legend and the verdicts. Long names are cut, and
+/// the median is left to Markdown, the page and the JSON.
 pub fn text(evaluation: &Evaluation) -> String {
-    let grid = grid(evaluation);
+    let mut grid = grid(evaluation);
+    for row in &mut grid {
+        row.remove(MEDIAN);
+    }
     let columns = grid[0].len();
     let mut widths: Vec<usize> = (0..columns)
         .map(|c| {

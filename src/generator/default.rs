@@ -7,11 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Components;
 use crate::denoiser::{Architecture, Flow};
 use crate::error::{Error, Result};
+use crate::generator::calibration::Calibration;
 use crate::generator::file::GeneratorFile;
 use crate::generator::latents::LatentSampler;
-use crate::generator::options::Sampler;
+use crate::generator::options::{Device, Sampler};
 use crate::generator::sample::{Batch, Engine};
 use crate::normalize::Normalizer;
+
+/// The calibration's tensors in the file.
+pub(crate) const CALIBRATION_MATRIX: &str = "calibration.matrix";
+pub(crate) const CALIBRATION_SHIFT: &str = "calibration.shift";
 
 /// What the default engine keeps about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +78,16 @@ impl DefaultEngine {
                 .flow
                 .map(|architecture| Flow::read(&lookup, architecture))
                 .transpose()?,
+            calibration: config
+                .flow
+                .map(|architecture| -> Result<Calibration> {
+                    let width = architecture.width;
+                    Ok(Calibration {
+                        matrix: lookup(CALIBRATION_MATRIX, &[width, width])?,
+                        shift: lookup(CALIBRATION_SHIFT, &[width])?,
+                    })
+                })
+                .transpose()?,
             steps: config.steps,
         };
         Ok(DefaultEngine {
@@ -106,6 +121,11 @@ impl Engine for DefaultEngine {
     }
 
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
+        if batch.options.device != Device::Cpu {
+            return Err(Error::Unsupported(
+                "the default engine samples on the CPU; leave the device out".into(),
+            ));
+        }
         let z = self.latents.sample(batch)?;
         let scaled = batch.options.temperature;
         self.components()?

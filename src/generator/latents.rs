@@ -5,6 +5,7 @@ use std::f64::consts::FRAC_PI_2;
 use crate::denoiser::{Flow, Guided};
 use crate::diffusion;
 use crate::error::Result;
+use crate::generator::calibration::Calibration;
 use crate::generator::options::Sampler;
 use crate::generator::sample::Batch;
 use crate::noise::Purpose;
@@ -16,6 +17,8 @@ pub(crate) struct LatentSampler {
     pub latents: usize,
     /// Moves the first latents; none leaves all of them Gaussian.
     pub flow: Option<Flow>,
+    /// Maps what the flow gives; none leaves it.
+    pub calibration: Option<Calibration>,
     /// Sampler steps where the request names none.
     pub steps: usize,
 }
@@ -47,6 +50,9 @@ impl LatentSampler {
             _ => diffusion::heun,
         };
         solve(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, &mut |_| batch.cancel.check())?;
+        if let Some(calibration) = &self.calibration {
+            y = calibration.apply(&y);
+        }
         for (row, moved) in z.chunks_exact_mut(self.latents).zip(y.chunks_exact(width)) {
             row[..width].copy_from_slice(moved);
         }

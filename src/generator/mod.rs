@@ -1,5 +1,6 @@
 //! Everything that sampling needs, in one file; and sampling.
 
+mod calibration;
 mod default;
 mod file;
 mod latents;
@@ -8,7 +9,8 @@ mod options;
 mod report;
 mod sample;
 
-pub(crate) use default::{DefaultConfig, DefaultEngine};
+pub(crate) use calibration::Calibration;
+pub(crate) use default::{CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine};
 pub use file::{About, ConditionSpec, EngineName, Provenance};
 pub(crate) use latents::LatentSampler;
 pub(crate) use file::{GeneratorFile, write_generator};

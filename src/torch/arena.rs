@@ -86,14 +86,16 @@ impl Arena {
         &mut self.flat
     }
 
+    /// A copy of the buffer.
+    pub fn copy(&self) -> Result<Tensor> {
+        let mut copy = self.zeros()?;
+        copy.f_copy_(&self.flat.f_detach()?)?;
+        Ok(copy)
+    }
+
     /// A buffer of the same length, of zeros.
     pub fn zeros(&self) -> Result<Tensor> {
         Ok(self.flat.f_zeros_like()?)
-    }
-
-    /// How many values the tensors have.
-    pub fn parameters(&self) -> usize {
-        self.specs.iter().map(TensorSpec::count).sum()
     }
 
     /// Copies of all tensors, with `prefix` before their names.

@@ -6,7 +6,7 @@ mod arena;
 mod checkpoint;
 mod default;
 mod device;
-mod paper;
+pub mod paper;
 mod split;
 mod train;
 

@@ -100,7 +100,7 @@ impl Meter {
         Meter { phase, total, first, started: Instant::now() }
     }
 
-    fn at(&self, step: u64, loss: f64) -> Progress {
+    pub fn at(&self, step: u64, loss: f64) -> Progress {
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
         let rate = step.saturating_sub(self.first) as f64 / seconds;
         let left = self.total.saturating_sub(step) as f64;

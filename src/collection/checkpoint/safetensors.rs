@@ -3,12 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use safetensors::Dtype as Element;
 use safetensors::tensor::Metadata;
 
 use super::{foreign_dtype, take_bytes};
+use crate::container::known_dtype;
 use crate::error::{Error, Result};
-use crate::layout::{Dtype, TensorSpec};
+use crate::layout::TensorSpec;
 use crate::tensor::Tensor;
 
 /// The format's own limit.
@@ -42,27 +42,11 @@ pub(super) fn read(mut reader: impl Read, length: u64, path: &Path) -> Result<Ve
     tensors
         .into_iter()
         .map(|(name, info)| {
-            let dtype = dtype(info.dtype)
+            let dtype = known_dtype(info.dtype)
                 .ok_or_else(|| foreign_dtype(path, &name, &info.dtype.to_string()))?;
             let (start, end) = info.data_offsets;
             let bytes = take_bytes(&mut reader, (end - start) as u64, path)?;
             Tensor::new(TensorSpec::new(name, &info.shape, dtype), bytes)
         })
         .collect()
-}
-
-fn dtype(element: Element) -> Option<Dtype> {
-    Some(match element {
-        Element::F64 => Dtype::F64,
-        Element::F32 => Dtype::F32,
-        Element::F16 => Dtype::F16,
-        Element::BF16 => Dtype::Bf16,
-        Element::I64 => Dtype::I64,
-        Element::I32 => Dtype::I32,
-        Element::I16 => Dtype::I16,
-        Element::I8 => Dtype::I8,
-        Element::U8 => Dtype::U8,
-        Element::BOOL => Dtype::Bool,
-        _ => return None,
-    })
 }

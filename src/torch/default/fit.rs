@@ -19,12 +19,12 @@ use crate::noise::{Noise, Purpose, Stream};
 use crate::tensor::Tensor;
 
 /// Leading components that the flow moves.
-const WIDTH: usize = 32;
-const HIDDEN: usize = 256;
+const WIDTH: usize = 16;
+const HIDDEN: usize = 128;
 const BLOCKS: usize = 2;
-const STEPS: u64 = 1500;
+const STEPS: u64 = 800;
 const BATCH: usize = 256;
-const RATE: f64 = 1e-3;
+const RATE: f64 = 2e-3;
 const WARM_UP: u64 = 100;
 const WEIGHT_DECAY: f64 = 0.01;
 const LARGEST_GRADIENT: f64 = 1.0;
@@ -36,7 +36,7 @@ const LOOK: u64 = 100;
 /// Noise draws per held-out snapshot, when looking and for the gain.
 const DRAWS: usize = 32;
 /// Snapshots below which there is nothing to learn beyond a Gaussian.
-const FEWEST: usize = 20;
+const FEWEST: usize = 32;
 
 /// A trained flow.
 pub(super) struct Trained {
@@ -134,8 +134,8 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
     let (module, mut arena) = FlowModule::new(architecture, &mut stream, job.device)?;
     arena.track(true)?;
     let mut optimizer = AdamW::new(&arena, WEIGHT_DECAY)?;
-    let mut average = arena.flat().f_detach()?.f_copy()?;
-    let mut best = average.f_copy()?;
+    let mut average = arena.copy()?;
+    let mut best = arena.copy()?;
     let looked_at = validation(&held_out, noise).tensors(architecture, job.device)?;
 
     let mut checkpoint = job.checkpoint()?;
@@ -147,8 +147,8 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
     if let Some((saved, tensors)) = checkpoint.load::<State>() {
         arena.import(&tensors, "")?;
         optimizer.import(&arena, &tensors, "")?;
-        arena.import_like(&mut average, &tensors, "average.")?;
-        arena.import_like(&mut best, &tensors, "best.")?;
+        arena.import_buffer(&average, &tensors, "average.")?;
+        arena.import_buffer(&best, &tensors, "best.")?;
         state = saved;
     }
     let total = job.options.steps.unwrap_or(STEPS);
@@ -173,7 +173,7 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         // A short memory at first, so that the average forgets where it began.
         let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
         let current = arena.flat().f_detach()?;
-        average.f_lerp_(&current, 1.0 - decay)?;
+        let _ = average.f_lerp_(&current, 1.0 - decay)?;
         state.step += 1;
 
         if state.step % LOOK == 0 || state.step == total {
@@ -191,13 +191,13 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         if checkpoint.is_due() {
             let mut tensors = arena.export("")?;
             tensors.extend(optimizer.export(&arena, "")?);
-            tensors.extend(arena.export_like(&average, "average.")?);
-            tensors.extend(arena.export_like(&best, "best.")?);
+            tensors.extend(arena.export_buffer(&average, "average.")?);
+            tensors.extend(arena.export_buffer(&best, "best.")?);
             checkpoint.save(&state, &tensors)?;
         }
         job.tick(&meter, state.step, loss_value)?;
     }
-    swap(&mut arena, &best)?;
+    let _ = swap(&mut arena, &best)?;
     let gain = gain(&module, &arena, &looked_at)?;
     report.gaussian_denoising = Some(mean_square(&looked_at[2])?);
     report.held_out_denoising = state.best.map(|(loss, _)| loss);
@@ -225,9 +225,8 @@ fn validation(rows: &Rows, noise: Noise) -> Noisy {
 
 /// Puts `values` into the arena and returns what was there.
 fn swap(arena: &mut Arena, values: &Torch) -> Result<Torch> {
-    let mut flat = arena.flat().f_detach()?;
-    let before = flat.f_copy()?;
-    flat.f_copy_(values)?;
+    let before = arena.copy()?;
+    arena.flat().f_detach()?.f_copy_(values)?;
     Ok(before)
 }
 

@@ -11,8 +11,10 @@ use crate::codec::Fit;
 use crate::container::Entry;
 use crate::denoiser::Flow;
 use crate::error::{Error, Result};
-use crate::generator::{DefaultConfig, EngineName, LatentSampler, Report, write_generator};
-use crate::layout::Dtype;
+use crate::generator::{
+    CALIBRATION_MATRIX, CALIBRATION_SHIFT, Calibration, DefaultConfig, EngineName, LatentSampler, Report, write_generator,
+};
+use crate::layout::{Dtype, TensorSpec};
 use crate::tensor::Tensor;
 
 /// Sampler steps that measure best per time (docs/benchmarks.md).
@@ -27,22 +29,36 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         held_out_reconstruction: mean(job.held_out.iter().map(|i| codec.lost[*i])),
         ..Report::default()
     };
+    let mut tensors = Vec::new();
+    let mut sampler = LatentSampler {
+        latents: codec.latents,
+        flow: None,
+        calibration: None,
+        steps: SAMPLER_STEPS,
+    };
+    let mut raw = None;
     let trained = fit::flow(job, &codec, &mut report)?;
-    let flow = trained
-        .as_ref()
-        .map(|trained| Flow::read(&lookup(&trained.tensors), trained.architecture))
-        .transpose()?;
-    let sampler = LatentSampler { latents: codec.latents, flow, steps: SAMPLER_STEPS };
-    gates::judge(job, &codec, &sampler, &mut report)?;
+    let architecture = trained.as_ref().map(|trained| trained.architecture);
+    if let Some(trained) = trained {
+        let width = trained.architecture.width;
+        sampler.flow = Some(Flow::read(&lookup(&trained.tensors), trained.architecture)?);
+        let drawn = gates::draw(job, &sampler, width, gates::SAMPLES)?;
+        raw = mean(drawn.iter().map(|z| f64::from(*z).powi(2))).map(f64::sqrt);
+        let calibration = Calibration::fit(&drawn, width)?;
+        tensors = trained.tensors;
+        tensors.push(named(CALIBRATION_MATRIX, &[width, width], &calibration.matrix));
+        tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
+        sampler.calibration = Some(calibration);
+    }
+    gates::judge(job, &codec, &sampler, raw, &mut report)?;
 
     let config = DefaultConfig {
         latents: codec.latents,
         residual: codec.truncated,
-        flow: trained.as_ref().map(|trained| trained.architecture),
+        flow: architecture,
         steps: SAMPLER_STEPS,
     };
     let config = serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
-    let tensors = trained.map_or(Vec::new(), |trained| trained.tensors);
     write(job, &codec, config, &tensors, report)
 }
 
@@ -94,6 +110,10 @@ fn lookup(tensors: &[Tensor]) -> impl Fn(&str, &[usize]) -> Result<Vec<f32>> {
         tensor.to_f32(&mut values);
         Ok(values)
     }
+}
+
+fn named(name: &str, shape: &[usize], values: &[f32]) -> Tensor {
+    Tensor::from_f32(TensorSpec::new(name, shape, Dtype::F32), values)
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -3,7 +3,7 @@
 
 use tch::{Device, Tensor};
 
-use super::arena::{Arena, Init, Plan, Slot};
+use super::super::arena::{Arena, Init, Plan, Slot};
 use crate::denoiser::{Architecture, EPSILON};
 use crate::error::Result;
 use crate::noise::Stream;

@@ -82,7 +82,7 @@ impl PaperConfig {
         ];
         let wrong = if self.latent == 0 {
             "latent is 0"
-        } else if self.kernel % 2 == 0 {
+        } else if self.kernel.is_multiple_of(2) {
             "kernel is even"
         } else if self.batch < 2 {
             "batch is below 2, which batch normalization needs"
@@ -92,7 +92,7 @@ impl PaperConfig {
         {
             "autoencoder_channels must be 1 to 6 positive numbers"
         } else if denoiser.len() < 5
-            || denoiser.len() % 2 == 0
+            || denoiser.len().is_multiple_of(2)
             || denoiser.contains(&0)
             || denoiser[0] != 1
             || !denoiser.iter().eq(denoiser.iter().rev())

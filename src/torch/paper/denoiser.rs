@@ -21,6 +21,8 @@ pub(super) struct Denoiser {
     decoder: Vec<(Conv, Norm, Running)>,
     last: Conv,
     device: Device,
+    /// Whether the normalizations are part of the convolutions.
+    folded: bool,
 }
 
 impl Denoiser {
@@ -61,17 +63,30 @@ impl Denoiser {
             decoder,
             last,
             device,
+            folded: false,
         })
     }
 
+    /// Ends training: from here on the normalizations are by the running statistics, as part of the
+    /// convolutions before them, which spares a pass over each layer's output.
+    pub fn fold(&mut self) -> Result<()> {
+        self.arena.track(false)?;
+        for (conv, norm, running) in self.encoder.iter().chain(&self.decoder) {
+            norm.fold_into(conv, &self.arena, (running, &self.statistics))?;
+        }
+        self.folded = true;
+        Ok(())
+    }
+
     /// The noise in latents x, [batch, width], at the schedule's steps `times`, one for each latent or
-    /// one for all. In training the normalizations are over the batch and keep running statistics.
-    pub fn forward(&self, x: &Tensor, times: &[f32], training: bool) -> Result<Tensor> {
+    /// one for all. Until [`Denoiser::fold`] the normalizations are over the batch.
+    pub fn forward(&self, x: &Tensor, times: &[f32]) -> Result<Tensor> {
         let t = self.embed(times)?;
         let block = |(conv, norm, running): &(Conv, Norm, Running), x: Tensor| {
-            let x = conv.forward(&self.arena, &x)?;
-            let running = (running, &self.statistics);
-            let mut x = norm.with_running(&self.arena, running, &x, training)?;
+            let mut x = conv.forward(&self.arena, &x)?;
+            if !self.folded {
+                x = norm.moving(&self.arena, (running, &self.statistics), &x)?;
+            }
             Ok::<Tensor, crate::Error>(x.f_elu_()?)
         };
         let mut rising = vec![x.f_unsqueeze(1)?];

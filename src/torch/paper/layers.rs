@@ -151,24 +151,42 @@ impl Norm {
         )?)
     }
 
-    /// In training over the batch, keeping a running mean and variance; else by these.
-    pub fn with_running(
+    /// By mean and variance over the batch, which move the running ones.
+    pub fn moving(
         &self,
         arena: &Arena,
         (running, statistics): (&Running, &Arena),
         x: &Tensor,
-        training: bool,
     ) -> Result<Tensor> {
         Ok(x.f_batch_norm(
             Some(arena.get(self.weight)),
             Some(arena.get(self.bias)),
             Some(statistics.get(running.mean)),
             Some(statistics.get(running.variance)),
-            training,
+            true,
             MOMENTUM,
             EPSILON,
             true,
         )?)
+    }
+
+    /// Makes `conv` do what it and this normalization by the running statistics do.
+    pub fn fold_into(
+        &self,
+        conv: &Conv,
+        arena: &Arena,
+        (running, statistics): (&Running, &Arena),
+    ) -> Result<()> {
+        let variance = statistics.get(running.variance).f_add_scalar(EPSILON)?;
+        let scale = arena.get(self.weight).f_div(&variance.f_sqrt()?)?;
+        let mut weight = arena.get(conv.weight).f_detach()?;
+        let _ = weight.f_mul_(&scale.f_view_([-1, 1, 1])?)?;
+        let mut bias = arena.get(conv.bias).f_detach()?;
+        let _ = bias
+            .f_sub_(statistics.get(running.mean))?
+            .f_mul_(&scale)?
+            .f_add_(arena.get(self.bias))?;
+        Ok(())
     }
 }
 

@@ -10,12 +10,18 @@
 mod autoencoder;
 mod config;
 mod denoiser;
+mod engine;
 mod layers;
 mod sample;
 mod train;
 
 pub use config::PaperConfig;
+pub(crate) use engine::paper_engine;
+pub(super) use engine::train;
 pub use sample::Sampler;
-pub use train::{Phase, State, Trainer, train};
+pub use train::{Phase, State, Trainer};
+
+#[cfg(test)]
+mod tests;
 
 

@@ -19,7 +19,8 @@ pub(super) const LATENT_DEVIATION: &str = "latent.deviation";
 /// A trained paper engine.
 pub struct Sampler {
     latent: usize,
-    width: usize,
+    /// Weights of a network.
+    weights: usize,
     device: Device,
     autoencoder: Autoencoder,
     denoiser: Denoiser,
@@ -43,9 +44,10 @@ impl Sampler {
         autoencoder.arena.import(tensors, AUTOENCODER)?;
         denoiser.arena.import(tensors, DENOISER)?;
         denoiser.statistics.import(tensors, DENOISER)?;
+        denoiser.fold()?;
         Ok(Sampler {
             latent: config.latent,
-            width,
+            weights: width,
             device,
             autoencoder,
             denoiser,
@@ -58,7 +60,7 @@ impl Sampler {
         let batch = latents.len() / self.latent;
         let z = tensor(latents, &[batch as i64, self.latent as i64], self.device)?;
         let decoded = self.autoencoder.decode(&z)?;
-        copy_out(&decoded.f_narrow(1, 0, self.width as i64)?, out)
+        copy_out(&decoded.f_narrow(1, 0, self.weights as i64)?, out)
     }
 }
 
@@ -70,6 +72,6 @@ impl diffusion::Denoiser for Sampler {
     fn predict(&self, x: &[f32], time: f64, out: &mut [f32]) -> Result<()> {
         let batch = x.len() / self.latent;
         let x = tensor(x, &[batch as i64, self.latent as i64], self.device)?;
-        copy_out(&self.denoiser.forward(&x, &[time as f32], false)?, out)
+        copy_out(&self.denoiser.forward(&x, &[time as f32])?, out)
     }
 }

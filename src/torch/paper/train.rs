@@ -236,7 +236,7 @@ impl Trainer {
         let (signal, noise) = (column(|a| a)?, column(|a| 1.0 - a)?);
         let x_t = x0.f_mul(&signal)?.f_add_(&epsilon.f_mul(&noise)?)?;
         let times: Vec<f32> = times.iter().map(|&t| t as f32).collect();
-        let predicted = self.denoiser.forward(&x_t, &times, true)?;
+        let predicted = self.denoiser.forward(&x_t, &times)?;
         let loss = predicted.f_mse_loss(&epsilon, Reduction::Mean)?;
         let gradient = self.denoiser.arena.gradients(&loss)?;
         let rate = annealed(self.config.diffusion_learning_rate, step, steps);
@@ -273,19 +273,4 @@ impl Trainer {
             deviation.map(|d| d as f32).collect(),
         ])
     }
-}
-
-/// Trains to the end. `progress` hears of each step: its phase, its index in it, their number and
-/// the loss; an error from it ends the training, and the trainer's state can still be taken.
-pub fn train(
-    trainer: &mut Trainer,
-    rows: Rows,
-    progress: &mut dyn FnMut(Phase, usize, usize, f64) -> Result<()>,
-) -> Result<Vec<crate::Tensor>> {
-    while let Some((phase, step, steps)) = trainer.next() {
-        if let Some(loss) = trainer.step(rows)? {
-            progress(phase, step, steps, loss)?;
-        }
-    }
-    trainer.finish(rows)
 }
