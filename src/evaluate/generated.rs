@@ -14,6 +14,9 @@ use crate::normalize::{Normalizer, transform};
 /// Numbers of the samples held at a time (256 MB of float32); more are drawn again when read again.
 const HELD: usize = 1 << 26;
 
+/// A tensor's deviation below this share of its largest mean is float32's rounding.
+const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
+
 /// Judges `samples.count` networks of `generator` beside the snapshots it was trained on, those it
 /// never saw, and the baselines made of the former. The scorer gets networks in their own units.
 ///
@@ -99,13 +102,15 @@ fn normalizer(collection: &Collection, train: &[usize]) -> Normalizer {
             *variance += squares / (n * size);
         }
     });
-    Normalizer {
-        mean: mean.iter().map(|m| *m as f32).collect(),
+    let scale = layout.ranges().zip(&variances).map(|((_, range), v)| {
+        let largest = mean[range].iter().fold(0.0f64, |most, m| most.max(m.abs()));
+        let rounding = ROUNDING * largest.max(f64::from(f32::MIN_POSITIVE));
         // A tensor that never changes keeps its units.
-        scale: variances
-            .iter()
-            .map(|v| if *v > 0.0 { v.sqrt() as f32 } else { 1.0 })
-            .collect(),
+        if v.sqrt() > rounding { v.sqrt() } else { 1.0 }
+    });
+    Normalizer {
+        scale: scale.map(|s| s as f32).collect(),
+        mean: mean.iter().map(|m| *m as f32).collect(),
     }
 }
 
@@ -177,5 +182,64 @@ impl Rows for Samples<'_> {
         out.copy_from_slice(&held.weights[(row - held.first) * width..][..width]);
         self.normalizer.forward(self.generator.layout(), out);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::{CheckpointFiles, CollectOptions, collect};
+
+    #[test]
+    fn every_tensor_of_the_normalized_zoo_has_mean_zero_and_variance_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/generators/flow.pdiff"
+        );
+        let generator = Generator::open(fixture.as_ref()).unwrap();
+        let options = SampleOptions {
+            count: 9,
+            ..SampleOptions::default()
+        };
+        let mut source = CheckpointFiles::default();
+        generator
+            .sample_each(&options, &Cancel::new(), &mut |number, weights| {
+                let file = folder.path().join(format!("{number}.safetensors"));
+                source.files.push(file.clone());
+                generator.write_network(weights, &file)
+            })
+            .unwrap();
+        let zoo = folder.path().join("zoo");
+        collect(&zoo, &source, &CollectOptions::default(), &mut |_| Ok(())).unwrap();
+        let collection = Collection::open(&zoo).unwrap();
+        let indices: Vec<usize> = (0..9).collect();
+        let normalizer = &normalizer(&collection, &indices);
+        let snapshots = Snapshots {
+            collection: &collection,
+            indices,
+            normalizer,
+        };
+        let mut rows = vec![vec![0.0; snapshots.width()]; 9];
+        for (row, out) in rows.iter_mut().enumerate() {
+            snapshots.read(row, out).unwrap();
+        }
+        for (tensor, range) in collection.layout().ranges() {
+            let values = || rows.iter().flat_map(|row| &row[range.clone()]);
+            let mean = values().sum::<f32>() / values().count() as f32;
+            let square = values().map(|x| x * x).sum::<f32>() / values().count() as f32;
+            assert!(mean.abs() < 1e-3, "{}: {mean}", tensor.name);
+            // The fixture's frozen tensor is alike in all.
+            let variance = if tensor.name == "frozen.table" {
+                0.0
+            } else {
+                1.0
+            };
+            assert!(
+                (square - variance).abs() < 1e-3,
+                "{}: {square}",
+                tensor.name
+            );
+        }
     }
 }
