@@ -7,6 +7,7 @@ mod denoiser;
 mod diffusion;
 mod document;
 mod error;
+mod ffi;
 mod files;
 mod generator;
 mod layout;

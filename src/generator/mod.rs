@@ -2,6 +2,7 @@
 
 mod default;
 mod file;
+mod folder;
 mod latents;
 mod network;
 mod options;
@@ -10,8 +11,8 @@ mod sample;
 
 pub(crate) use default::{DefaultConfig, DefaultEngine};
 pub use file::{About, ConditionSpec, EngineName, Provenance};
-pub(crate) use latents::LatentSampler;
 pub(crate) use file::{GeneratorFile, write_generator};
+pub(crate) use latents::LatentSampler;
 pub use options::{Cancel, Device, SampleOptions, Sampler};
 pub use report::{Curve, Gate, Report};
 pub use sample::Generator;
