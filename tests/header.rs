@@ -63,12 +63,7 @@ fn every_function_says_what_it_takes_gives_and_who_owns_it() {
         let (comment, code) = comment.split_once("*/").unwrap();
         let is_function = code.split("/**").next().unwrap().contains(");")
             && !code.trim_start().starts_with("typedef")
-            && code
-                .trim_start()
-                .lines()
-                .next()
-                .unwrap()
-                .contains(" pdiff_");
+            && code.trim_start().lines().next().unwrap().contains("pdiff_");
         if !is_function {
             continue;
         }

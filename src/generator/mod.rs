@@ -2,6 +2,8 @@
 
 mod default;
 mod file;
+#[cfg(test)]
+mod fixtures;
 mod folder;
 mod latents;
 mod network;
