@@ -239,8 +239,10 @@ impl Container {
             .ok_or_else(|| Error::corrupt(&self.path, format!("no {key} in its metadata")))
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
+    /// The tensors' names.
+    #[cfg(feature = "torch")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.metadata.tensors().into_keys()
     }
 
     /// A tensor's dtype, shape and bytes.

@@ -7,6 +7,7 @@ mod denoiser;
 mod diffusion;
 mod document;
 mod error;
+pub mod evaluate;
 mod ffi;
 mod files;
 mod generator;
@@ -17,6 +18,8 @@ mod normalize;
 mod open;
 mod product;
 mod tensor;
+#[cfg(feature = "torch")]
+mod torch;
 mod train;
 
 #[doc(hidden)]

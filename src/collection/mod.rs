@@ -125,6 +125,12 @@ impl Collection {
         &self.manifest.order
     }
 
+    /// Tells this collection apart from others; appending does not change it.
+    #[cfg(feature = "torch")]
+    pub(crate) fn digest(&self) -> Result<String> {
+        self.manifest.digest()
+    }
+
     /// Snapshot `index`'s generated tensors as one flat vector of `layout().parameters()` numbers.
     pub fn weights(&self, index: usize) -> &[f32] {
         let (shard, row) = self.place(index);

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::to_value;
+use serde_json::{from_value, to_value};
 
 use crate::container::Entry;
 use crate::denoiser::Architecture;
@@ -37,8 +37,9 @@ const FLOW: DefaultConfig = DefaultConfig {
 
 #[test]
 fn the_committed_generators_are_what_is_written() {
-    check("gaussian", &GAUSSIAN, gaussian_network(), &[]);
-    check("flow", &FLOW, flow_network(), &["speed", "load"]);
+    check("gaussian", 1, &GAUSSIAN, gaussian_network(), &[]);
+    check("flow", 1, &FLOW, flow_network(), &["speed", "load"]);
+    check("newer", u32::MAX, &GAUSSIAN, gaussian_network(), &[]);
 }
 
 fn gaussian_network() -> Vec<TensorSpec> {
@@ -61,13 +62,19 @@ fn flow_network() -> Vec<TensorSpec> {
     ]
 }
 
-fn check(name: &str, config: &DefaultConfig, network: Vec<TensorSpec>, conditions: &[&str]) {
+fn check(
+    name: &str,
+    version: u32,
+    config: &DefaultConfig,
+    network: Vec<TensorSpec>,
+    conditions: &[&str],
+) {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/generators")
         .join(format!("{name}.pdiff"));
     let folder = tempfile::tempdir().unwrap();
     let written = folder.path().join(name);
-    write(&written, config, network, conditions);
+    write(&written, version, config, network, conditions);
     let bytes = fs::read(&written).unwrap();
     if std::env::var_os("PDIFF_BLESS").is_some() {
         fs::write(&committed, &bytes).unwrap();
@@ -78,7 +85,13 @@ fn check(name: &str, config: &DefaultConfig, network: Vec<TensorSpec>, condition
     );
 }
 
-fn write(path: &Path, config: &DefaultConfig, network: Vec<TensorSpec>, conditions: &[&str]) {
+fn write(
+    path: &Path,
+    version: u32,
+    config: &DefaultConfig,
+    network: Vec<TensorSpec>,
+    conditions: &[&str],
+) {
     let order = network.iter().map(|spec| spec.name.clone()).collect();
     let (generated, kept): (Vec<_>, Vec<_>) = network
         .into_iter()
@@ -103,6 +116,9 @@ fn write(path: &Path, config: &DefaultConfig, network: Vec<TensorSpec>, conditio
         1.05,
         "as the collection",
     )];
+    let mut about = to_value(about).unwrap();
+    about["version"] = version.into();
+    let about: About = from_value(about).unwrap();
 
     let mut shapes = vec![("codec.decoder".to_owned(), vec![parameters, config.latents])];
     if config.residual {

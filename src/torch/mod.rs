@@ -4,9 +4,8 @@
 mod adamw;
 mod arena;
 mod checkpoint;
+mod default;
 mod device;
-mod flow;
-mod gates;
 mod paper;
 mod split;
 mod train;

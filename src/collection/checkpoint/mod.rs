@@ -9,6 +9,7 @@ mod pickle;
 mod safetensors;
 mod state_dict;
 mod torch_globals;
+mod view;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};

@@ -7,16 +7,17 @@ use std::path::Path;
 use super::archive::Archive;
 use super::foreign_dtype;
 use super::pickle::{self, Id, Pickle, Value};
-use super::torch_globals::{Element, Storage, View};
+use super::torch_globals::{Element, View};
+use super::view::{extent, gather, is_contiguous};
 use crate::error::{Error, Result};
-use crate::layout::{Dtype, TensorSpec};
+use crate::layout::TensorSpec;
 use crate::tensor::Tensor;
 
 /// A pickle describes tensors and holds none; 16 MiB describe some 50,000.
 const LONGEST_PICKLE: u64 = 16 << 20;
 const DEEPEST_NESTING: usize = 16;
 /// Entries visited and bytes of their names together; what bounds dicts that share their children.
-const MOST_VISITS: usize = 64 << 20;
+const MOST_VISITS: usize = 16 << 20;
 
 pub(super) fn read(reader: impl Read + Seek, length: u64, path: &Path) -> Result<Vec<Tensor>> {
     let mut archive = Archive::open(reader, length, path)?;
@@ -200,68 +201,4 @@ fn gather_all<R: Read + Seek>(
         tensors.push(Tensor::new(TensorSpec::new(name, &shape, dtype), bytes)?);
     }
     Ok(tensors)
-}
-
-/// Bytes in the view and bytes in its storage; `None` when the view leaves the storage.
-fn extent(view: &View, dtype: Dtype) -> Option<(u64, u64)> {
-    let size = dtype.size() as u64;
-    let Storage { element, count, .. } = view.storage;
-    let held = match element {
-        Element::Known(dtype) => count.checked_mul(dtype.size() as u64)?,
-        Element::Untyped => count,
-        Element::Foreign(_) => return None,
-    };
-    // Dimensions must fit even beside a zero, which would hide their product's overflow.
-    let product = |shape: &[u64]| shape.iter().try_fold(size, |p, &n| p.checked_mul(n));
-    if view.shape.contains(&0) {
-        let others: Vec<u64> = view.shape.iter().copied().filter(|n| *n > 0).collect();
-        product(&others)?;
-        return Some((0, held));
-    }
-    let last = std::iter::zip(&view.shape, &view.stride)
-        .try_fold(view.offset, |at, (n, stride)| {
-            at.checked_add((n - 1).checked_mul(*stride)?)
-        })?;
-    let end = last.checked_add(1)?.checked_mul(size)?;
-    (end <= held).then_some((product(&view.shape)?, held))
-}
-
-fn is_contiguous(view: &View) -> bool {
-    let mut expected = 1;
-    let mut dimensions = std::iter::zip(&view.shape, &view.stride).rev();
-    view.offset == 0
-        && dimensions.all(|(n, stride)| {
-            let fits = *n == 1 || *stride == expected;
-            expected *= n;
-            fits
-        })
-}
-
-/// Appends the elements of a view in row-major order; `start` counts elements of `size` bytes.
-fn gather(
-    storage: &[u8],
-    size: usize,
-    start: usize,
-    shape: &[u64],
-    stride: &[u64],
-    out: &mut Vec<u8>,
-) {
-    match (shape, stride) {
-        ([n, shape @ ..], [step, stride @ ..]) if !(shape.is_empty() && *step == 1) => {
-            for i in 0..*n as usize {
-                gather(
-                    storage,
-                    size,
-                    start + i * *step as usize,
-                    shape,
-                    stride,
-                    out,
-                );
-            }
-        }
-        _ => {
-            let run = shape.first().map_or(1, |n| *n as usize);
-            out.extend_from_slice(&storage[start * size..][..run * size]);
-        }
-    }
 }

@@ -1,0 +1,84 @@
+//! AdamW over one flat buffer, with a state that can be written and read back, and the learning
+//! rate's schedule.
+
+use std::f64::consts::PI;
+
+use tch::Tensor;
+
+use super::arena::Arena;
+use crate::error::Result;
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// Adam with decoupled weight decay (1711.05101, algorithm 2).
+pub(crate) struct AdamW {
+    weight_decay: f64,
+    first_moment: Tensor,
+    second_moment: Tensor,
+}
+
+impl AdamW {
+    pub fn new(parameters: &Arena, weight_decay: f64) -> Result<AdamW> {
+        Ok(AdamW {
+            weight_decay,
+            first_moment: parameters.zeros()?,
+            second_moment: parameters.zeros()?,
+        })
+    }
+
+    /// One update; `step` counts from 0.
+    pub fn step(
+        &mut self,
+        parameters: &mut Arena,
+        gradient: &Tensor,
+        step: usize,
+        learning_rate: f64,
+    ) -> Result<()> {
+        let t = (step + 1) as f64;
+        let (m, v) = (&mut self.first_moment, &mut self.second_moment);
+        let _ = m.f_lerp_(gradient, 1.0 - BETA1)?;
+        let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+        // lr m̂ / (sqrt(v̂) + ε), with the bias corrections moved onto the rate and ε.
+        let correction = (1.0 - BETA2.powf(t)).sqrt();
+        let rate = learning_rate * correction / (1.0 - BETA1.powf(t));
+        let mut denominator = v.f_sqrt()?;
+        let _ = denominator
+            .f_add_scalar_(EPSILON * correction)?
+            .f_mul_scalar_(-1.0 / rate)?;
+        let theta = parameters.flat();
+        if self.weight_decay > 0.0 {
+            let _ = theta.f_mul_scalar_(1.0 - learning_rate * self.weight_decay)?;
+        }
+        let _ = theta.f_addcdiv_(m, &denominator)?;
+        Ok(())
+    }
+
+    pub fn export(&self, parameters: &Arena, prefix: &str) -> Result<Vec<crate::Tensor>> {
+        let [first, second] = names(prefix);
+        let mut tensors = parameters.export_buffer(&self.first_moment, &first)?;
+        tensors.extend(parameters.export_buffer(&self.second_moment, &second)?);
+        Ok(tensors)
+    }
+
+    pub fn import(
+        &self,
+        parameters: &Arena,
+        tensors: &[crate::Tensor],
+        prefix: &str,
+    ) -> Result<()> {
+        let [first, second] = names(prefix);
+        parameters.import_buffer(&self.first_moment, tensors, &first)?;
+        parameters.import_buffer(&self.second_moment, tensors, &second)
+    }
+}
+
+fn names(prefix: &str) -> [String; 2] {
+    ["first", "second"].map(|moment| format!("{moment}_moment.{prefix}"))
+}
+
+/// Half a cosine from `peak` at step 0 to zero at step `steps` (1608.03983, equation 5).
+pub(crate) fn annealed(peak: f64, step: usize, steps: usize) -> f64 {
+    0.5 * peak * (1.0 + (PI * step as f64 / steps as f64).cos())
+}
