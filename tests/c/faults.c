@@ -31,7 +31,7 @@ static void a_full_disk(void) {
     collect_networks("zoo", 3);
     signal(SIGXFSZ, SIG_IGN);
     EXPECT(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    limit.rlim_cur = 300;
+    limit.rlim_cur = 64;
     EXPECT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     FAILS(PDIFF_IO, "zoo", pdiff_collect("zoo", &one.snapshot, 1, NULL, &error));
     FAILS(PDIFF_IO, "fresh", pdiff_collect("fresh", &one.snapshot, 1, NULL, &error));
