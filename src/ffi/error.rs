@@ -107,7 +107,11 @@ pub(super) unsafe fn write(out: *mut pdiff_error, error: &Error) {
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let text = &text[..text.floor_char_boundary(PDIFF_MESSAGE_BYTES - 1)];
+    let mut end = text.len().min(PDIFF_MESSAGE_BYTES - 1);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &text[..end];
     unsafe {
         (&raw mut (*out).code).write(error.status());
         let message = out.byte_add(offset_of!(pdiff_error, message)).cast::<u8>();
