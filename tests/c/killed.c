@@ -30,7 +30,7 @@ static void in_a_collect(void) {
 
 static void in_a_training(void) {
     pdiff_train_options options;
-    collect_networks("trained", 12);
+    collect_networks("trained", 40);
     pdiff_init(&options, sizeof options);
     options.steps = 200;
     options.checkpoint_seconds = 1;

@@ -52,7 +52,7 @@ static void with_libtorch(pdiff_train_options *options) {
 int main(int argc, char **argv) {
     pdiff_train_options options;
     begin(argc, argv);
-    collect_networks("zoo", 12);
+    collect_networks("zoo", 30);
     pdiff_init(&options, sizeof options);
     options.steps = 20;
     FAILS(PDIFF_INVALID_ARGUMENT, "collection is NULL",
