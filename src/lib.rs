@@ -8,6 +8,7 @@ mod diffusion;
 mod document;
 mod error;
 pub mod evaluate;
+mod ffi;
 mod files;
 mod generator;
 mod layout;
