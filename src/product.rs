@@ -17,11 +17,20 @@ pub(crate) fn dense(x: &[f32], weight: &[f32], k: usize, out: &mut [f32]) {
     // assertion checks, and `out` overlaps neither input.
     unsafe {
         sgemm(
-            n, k, m, 1.0,
-            x.as_ptr(), k as isize, 1,
-            weight.as_ptr(), 1, k as isize,
+            n,
+            k,
+            m,
+            1.0,
+            x.as_ptr(),
+            k as isize,
+            1,
+            weight.as_ptr(),
+            1,
+            k as isize,
             0.0,
-            out.as_mut_ptr(), m as isize, 1,
+            out.as_mut_ptr(),
+            m as isize,
+            1,
         );
     }
 }
@@ -33,11 +42,20 @@ pub(crate) fn transposed(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) {
     // SAFETY: as above.
     unsafe {
         sgemm(
-            k, n, m, 1.0,
-            a.as_ptr(), 1, k as isize,
-            b.as_ptr(), m as isize, 1,
+            k,
+            n,
+            m,
+            1.0,
+            a.as_ptr(),
+            1,
+            k as isize,
+            b.as_ptr(),
+            m as isize,
+            1,
             0.0,
-            out.as_mut_ptr(), m as isize, 1,
+            out.as_mut_ptr(),
+            m as isize,
+            1,
         );
     }
 }

@@ -21,6 +21,8 @@ const MOST_CARRIERS: usize = 2048;
 const MOST_LATENTS: usize = 1024;
 /// Numbers of a block in memory.
 const BLOCK: usize = 1 << 22;
+/// A tensor's deviation below this share of its largest mean is float32's rounding.
+pub(crate) const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
 /// Components below this share of the first one's variance are rounding.
 const NEGLIGIBLE: f64 = 1e-9;
 
@@ -79,8 +81,12 @@ impl Fit {
             }
             let total: f64 = train.iter().map(|i| norms_of_tensor[*i]).sum();
             let deviation = (total / (train.len() * range.len()).max(1) as f64).sqrt();
-            // A tensor that never changes keeps its mean; any scale serves.
-            let of_scale = if deviation > 0.0 { deviation } else { 1.0 };
+            // A tensor that never changes keeps its mean; what rounding leaves of it is not learned.
+            let largest = mean[range.clone()]
+                .iter()
+                .fold(f32::MIN_POSITIVE, |most, m| most.max(m.abs()));
+            let changes = deviation > ROUNDING * f64::from(largest);
+            let of_scale = if changes { deviation } else { 1.0 };
             scale.push(of_scale as f32);
             let factor = 1.0 / f64::from(of_scale as f32).powi(2);
             for (sum, x) in products.iter_mut().zip(&of_tensor) {

@@ -4,4 +4,4 @@ mod components;
 mod fit;
 
 pub(crate) use components::Components;
-pub(crate) use fit::Fit;
+pub(crate) use fit::{Fit, ROUNDING};

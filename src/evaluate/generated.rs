@@ -6,6 +6,7 @@ use super::benchmark::{Options, Progress, Sets, evaluate};
 use super::evaluation::Evaluation;
 use super::rows::Rows;
 use super::score::Scorer;
+use crate::codec::ROUNDING;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Generator, SampleOptions};
@@ -13,9 +14,6 @@ use crate::normalize::{Normalizer, transform};
 
 /// Numbers of the samples held at a time (256 MB of float32); more are drawn again when read again.
 const HELD: usize = 1 << 26;
-
-/// A tensor's deviation below this share of its largest mean is float32's rounding.
-const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
 
 /// Judges `samples.count` networks of `generator` beside the snapshots it was trained on, those it
 /// never saw, and the baselines made of the former. The scorer gets networks in their own units.

@@ -31,7 +31,8 @@ impl Calibration {
             .map(|k| rows().map(|row| f64::from(row[k])).sum::<f64>() / n)
             .collect();
         let covariance = Mat::from_fn(width, width, |i, j| {
-            let product = |row: &[f32]| (f64::from(row[i]) - mean[i]) * (f64::from(row[j]) - mean[j]);
+            let product =
+                |row: &[f32]| (f64::from(row[i]) - mean[i]) * (f64::from(row[j]) - mean[j]);
             rows().map(product).sum::<f64>() / n
         });
         let eigen = covariance
@@ -43,7 +44,9 @@ impl Calibration {
                 .map(|k| vectors[(i, k)] * vectors[(j, k)] / values[k].max(SMALLEST).sqrt())
                 .sum()
         };
-        let matrix: Vec<f64> = (0..width * width).map(|at| root(at / width, at % width)).collect();
+        let matrix: Vec<f64> = (0..width * width)
+            .map(|at| root(at / width, at % width))
+            .collect();
         let shift = matrix
             .chunks_exact(width)
             .map(|row| -row.iter().zip(&mean).map(|(w, m)| w * m).sum::<f64>() as f32)

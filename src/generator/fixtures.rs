@@ -10,7 +10,10 @@ use serde_json::{from_value, to_value};
 
 use crate::container::Entry;
 use crate::denoiser::Architecture;
-use crate::generator::{About, ConditionSpec, DefaultConfig, EngineName, Gate, write_generator};
+use crate::generator::{
+    About, CALIBRATION_MATRIX, CALIBRATION_SHIFT, ConditionSpec, DefaultConfig, EngineName, Gate,
+    write_generator,
+};
 use crate::layout::{Dtype, Layout, TensorSpec};
 use crate::noise::{Noise, Purpose};
 use crate::tensor::Tensor;
@@ -128,7 +131,10 @@ fn write(
     shapes.push(("normalize.scale".into(), vec![tensors]));
     if let Some(architecture) = config.flow {
         shapes.extend(architecture.parameters());
-        shapes.push(("denoiser.gain".into(), vec![architecture.width]));
+        let width = architecture.width;
+        shapes.push(("denoiser.gain".into(), vec![width]));
+        shapes.push((CALIBRATION_MATRIX.into(), vec![width, width]));
+        shapes.push((CALIBRATION_SHIFT.into(), vec![width]));
     }
     let entries: Vec<Entry> = shapes
         .iter()

@@ -37,8 +37,11 @@ impl LatentSampler {
             return Ok(z);
         };
         let width = flow.width();
-        let mut y: Vec<f32> =
-            z.chunks_exact(self.latents).flat_map(|row| &row[..width]).copied().collect();
+        let mut y: Vec<f32> = z
+            .chunks_exact(self.latents)
+            .flat_map(|row| &row[..width])
+            .copied()
+            .collect();
         let denoiser = Guided {
             flow,
             condition: batch.condition.as_deref(),
@@ -49,7 +52,9 @@ impl LatentSampler {
             Some(Sampler::Euler) => diffusion::euler,
             _ => diffusion::heun,
         };
-        solve(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, &mut |_| batch.cancel.check())?;
+        solve(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, &mut |_| {
+            batch.cancel.check()
+        })?;
         if let Some(calibration) = &self.calibration {
             y = calibration.apply(&y);
         }

@@ -18,22 +18,35 @@ const COPYING: (f64, f64) = (0.5, f64::MAX);
 
 /// Latents of the flow's width that stand for the whole collection: each is drawn at the condition
 /// of a training snapshot. [samples, width].
-pub(super) fn draw(job: &Job, sampler: &LatentSampler, width: usize, samples: usize) -> Result<Vec<f32>> {
-    let options = SampleOptions { seed: SEED, count: samples, ..SampleOptions::default() };
+pub(super) fn draw(
+    job: &Job,
+    sampler: &LatentSampler,
+    width: usize,
+    samples: usize,
+) -> Result<Vec<f32>> {
+    let options = SampleOptions {
+        seed: SEED,
+        count: samples,
+        ..SampleOptions::default()
+    };
     let conditions = job.standardized(&job.train);
     let n = job.conditions.len();
     let batch = |first: usize, count: usize| Batch {
         options: &options,
         first: first as u64,
         count,
-        condition: (n > 0).then(|| conditions[first * job.train.len() / samples * n..][..n].to_vec()),
+        condition: (n > 0)
+            .then(|| conditions[first * job.train.len() / samples * n..][..n].to_vec()),
         cancel: job.cancel,
     };
     let at_once = if n > 0 { 1 } else { samples };
     let mut drawn = Vec::with_capacity(samples * width);
     for first in (0..samples).step_by(at_once) {
         let z = sampler.sample(&batch(first, at_once))?;
-        drawn.extend(z.chunks_exact(sampler.latents).flat_map(|row| &row[..width]));
+        drawn.extend(
+            z.chunks_exact(sampler.latents)
+                .flat_map(|row| &row[..width]),
+        );
     }
     Ok(drawn)
 }
@@ -47,7 +60,10 @@ pub(super) fn judge(
     report: &mut Report,
 ) -> Result<()> {
     let meter = Meter::new("gates", 0, 1);
-    let width = sampler.flow.as_ref().map_or(codec.latents, |flow| flow.width());
+    let width = sampler
+        .flow
+        .as_ref()
+        .map_or(codec.latents, |flow| flow.width());
     let drawn = draw(job, sampler, width, SAMPLES)?;
     let rows = |indices: &[usize]| -> Vec<f32> {
         let row = |i: &usize| codec.encoded[i * codec.latents..][..width].iter().copied();
@@ -60,7 +76,9 @@ pub(super) fn judge(
     }
     report.gates.push(dispersion(&drawn, &train, variances));
     if !job.held_out.is_empty() {
-        report.gates.push(copying(&drawn, &train, &rows(&job.held_out), variances));
+        report
+            .gates
+            .push(copying(&drawn, &train, &rows(&job.held_out), variances));
     }
     job.tick(&meter, 1, f64::NAN)
 }
@@ -82,7 +100,10 @@ fn collapse(raw: f64) -> Gate {
 fn dispersion(samples: &[f32], train: &[f32], variances: &[f64]) -> Gate {
     let spread = |rows: &[f32]| {
         let squares = rows.chunks_exact(variances.len()).map(|row| {
-            row.iter().zip(variances).map(|(z, v)| v * f64::from(*z).powi(2)).sum::<f64>()
+            row.iter()
+                .zip(variances)
+                .map(|(z, v)| v * f64::from(*z).powi(2))
+                .sum::<f64>()
         });
         (squares.sum::<f64>() / (rows.len() / variances.len()) as f64).sqrt()
     };
@@ -116,9 +137,15 @@ fn median_nearest(rows: &[f32], to: &[f32], variances: &[f64]) -> f64 {
     let width = variances.len();
     let distance = |a: &[f32], b: &[f32]| -> f64 {
         let squares = a.iter().zip(b).zip(variances);
-        squares.map(|((a, b), v)| v * f64::from(a - b).powi(2)).sum()
+        squares
+            .map(|((a, b), v)| v * f64::from(a - b).powi(2))
+            .sum()
     };
-    let nearest = |row| to.chunks_exact(width).map(|b| distance(row, b)).fold(f64::MAX, f64::min);
+    let nearest = |row| {
+        to.chunks_exact(width)
+            .map(|b| distance(row, b))
+            .fold(f64::MAX, f64::min)
+    };
     let mut all: Vec<f64> = rows.chunks_exact(width).map(nearest).collect();
     all.sort_by(f64::total_cmp);
     all[all.len() / 2].sqrt()

@@ -12,7 +12,8 @@ use crate::container::Entry;
 use crate::denoiser::Flow;
 use crate::error::{Error, Result};
 use crate::generator::{
-    CALIBRATION_MATRIX, CALIBRATION_SHIFT, Calibration, DefaultConfig, EngineName, LatentSampler, Report, write_generator,
+    CALIBRATION_MATRIX, CALIBRATION_SHIFT, Calibration, DefaultConfig, EngineName, LatentSampler,
+    Report, write_generator,
 };
 use crate::layout::{Dtype, TensorSpec};
 use crate::tensor::Tensor;
@@ -24,7 +25,9 @@ const SAMPLER_STEPS: usize = 8;
 pub(super) fn train(job: &mut Job) -> Result<Report> {
     let meter = Meter::new("codec", 0, job.collection.layout().parameters() as u64);
     let train = job.train.clone();
-    let codec = Fit::new(job.collection, &train, &mut |done, _| job.tick(&meter, done as u64, f64::NAN))?;
+    let codec = Fit::new(job.collection, &train, &mut |done, _| {
+        job.tick(&meter, done as u64, f64::NAN)
+    })?;
     let mut report = Report {
         held_out_reconstruction: mean(job.held_out.iter().map(|i| codec.lost[*i])),
         ..Report::default()
@@ -46,7 +49,11 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         raw = mean(drawn.iter().map(|z| f64::from(*z).powi(2))).map(f64::sqrt);
         let calibration = Calibration::fit(&drawn, width)?;
         tensors = trained.tensors;
-        tensors.push(named(CALIBRATION_MATRIX, &[width, width], &calibration.matrix));
+        tensors.push(named(
+            CALIBRATION_MATRIX,
+            &[width, width],
+            &calibration.matrix,
+        ));
         tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
         sampler.calibration = Some(calibration);
     }
@@ -58,7 +65,8 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         flow: architecture,
         steps: SAMPLER_STEPS,
     };
-    let config = serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
+    let config =
+        serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
     write(job, &codec, config, &tensors, report)
 }
 
@@ -73,13 +81,20 @@ fn write(
     let parameters = job.collection.layout().parameters();
     let mut entries = vec![
         Entry::new("normalize.mean", Dtype::F32, &[parameters]),
-        Entry::new("normalize.scale", Dtype::F32, &[codec.normalizer.scale.len()]),
+        Entry::new(
+            "normalize.scale",
+            Dtype::F32,
+            &[codec.normalizer.scale.len()],
+        ),
         Entry::new("codec.decoder", Dtype::F32, &[parameters, codec.latents]),
     ];
     if codec.truncated {
         entries.push(Entry::new("codec.residual", Dtype::F32, &[parameters]));
     }
-    entries.extend(flow.iter().map(|t| Entry::new(&t.spec.name, t.spec.dtype, &t.spec.shape)));
+    entries.extend(
+        flow.iter()
+            .map(|t| Entry::new(&t.spec.name, t.spec.dtype, &t.spec.shape)),
+    );
     let base = job.collection.base()?;
     let mut about = job.about(EngineName::Default, config, report)?;
     about.base = base.iter().map(|tensor| tensor.spec.clone()).collect();
@@ -93,7 +108,8 @@ fn write(
             writer.write_f32(decoder)
         })?;
         writer.write_f32(&residual)?;
-        flow.iter().try_for_each(|tensor| writer.write(&tensor.bytes))
+        flow.iter()
+            .try_for_each(|tensor| writer.write(&tensor.bytes))
     })?;
     Ok(about.report)
 }

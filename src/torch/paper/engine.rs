@@ -42,18 +42,28 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
     let mut report = Report::default();
     if !job.conditions.is_empty() {
         job.conditions.clear();
-        report.notes.push("the paper engine learns no condition; use the default engine for one".into());
+        report
+            .notes
+            .push("the paper engine learns no condition; use the default engine for one".into());
     }
     let layout = job.collection.layout();
     let normalizer = normalizer(job);
     let rows = &mut |indices: &[usize], out: &mut [f32]| {
-        for (i, row) in indices.iter().zip(out.chunks_exact_mut(layout.parameters())) {
+        for (i, row) in indices
+            .iter()
+            .zip(out.chunks_exact_mut(layout.parameters()))
+        {
             row.copy_from_slice(job.collection.weights(job.train[*i]));
             normalizer.forward(layout, row);
         }
         Ok(())
     };
-    let mut trainer = Trainer::new(config.clone(), layout.parameters(), job.train.len(), job.device)?;
+    let mut trainer = Trainer::new(
+        config.clone(),
+        layout.parameters(),
+        job.train.len(),
+        job.device,
+    )?;
     let mut checkpoint = job.checkpoint()?;
     let mut curves = [Phase::Autoencoder, Phase::Diffusion].map(|phase| Curve {
         name: name(phase).into(),
@@ -84,7 +94,8 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
     }
     report.curves = curves.into();
     let tensors = trainer.finish(rows)?;
-    let settings = serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
+    let settings =
+        serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
     let base = job.collection.base()?;
     let mut about = job.about(EngineName::Paper, settings, report)?;
     about.base = base.iter().map(|tensor| tensor.spec.clone()).collect();
@@ -92,11 +103,17 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         Entry::new(MEAN, Dtype::F32, &[normalizer.mean.len()]),
         Entry::new(SCALE, Dtype::F32, &[normalizer.scale.len()]),
     ];
-    entries.extend(tensors.iter().map(|t| Entry::new(&t.spec.name, t.spec.dtype, &t.spec.shape)));
+    entries.extend(
+        tensors
+            .iter()
+            .map(|t| Entry::new(&t.spec.name, t.spec.dtype, &t.spec.shape)),
+    );
     write_generator(job.generator, &about, &base, &entries, &mut |writer| {
         writer.write_f32(&normalizer.mean)?;
         writer.write_f32(&normalizer.scale)?;
-        tensors.iter().try_for_each(|tensor| writer.write(&tensor.bytes))
+        tensors
+            .iter()
+            .try_for_each(|tensor| writer.write(&tensor.bytes))
     })?;
     checkpoint.remove();
     Ok(about.report)
@@ -124,9 +141,15 @@ fn normalizer(job: &Job) -> Normalizer {
             squares += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
         }
         let centre: f64 = sum / f64::max(n, 1.0);
-        let deviation = (squares / f64::max(n, 1.0) - centre * centre).max(0.0).sqrt();
+        let deviation = (squares / f64::max(n, 1.0) - centre * centre)
+            .max(0.0)
+            .sqrt();
         mean.resize(range.end, centre as f32);
-        scale.push(if deviation > 0.0 { deviation as f32 } else { 1.0 });
+        scale.push(if deviation > 0.0 {
+            deviation as f32
+        } else {
+            1.0
+        });
     }
     Normalizer { mean, scale }
 }
@@ -142,21 +165,30 @@ struct PaperEngine {
 
 impl std::fmt::Debug for PaperEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.debug_struct("PaperEngine").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("PaperEngine")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
 /// Opens a generator of the paper engine.
 pub(crate) fn paper_engine(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
     let container = &file.container;
-    let damaged = |error: String| Error::corrupt(container.path(), format!("its settings are damaged ({error})"));
-    let config: PaperConfig =
-        serde_json::from_value(file.about.config.clone()).map_err(|error| damaged(error.to_string()))?;
+    let damaged = |error: String| {
+        Error::corrupt(
+            container.path(),
+            format!("its settings are damaged ({error})"),
+        )
+    };
+    let config: PaperConfig = serde_json::from_value(file.about.config.clone())
+        .map_err(|error| damaged(error.to_string()))?;
     config.check().map_err(|error| damaged(error.to_string()))?;
     let layout = &file.about.layout;
     let normalizer = Normalizer {
         mean: container.f32(MEAN, &[Some(layout.parameters())])?.to_vec(),
-        scale: container.f32(SCALE, &[Some(layout.tensors().len())])?.to_vec(),
+        scale: container
+            .f32(SCALE, &[Some(layout.tensors().len())])?
+            .to_vec(),
     };
     Ok(Box::new(PaperEngine {
         config,
@@ -173,7 +205,9 @@ impl PaperEngine {
             Device::Cuda(index) => 1 + index as usize,
         };
         let cell = self.networks.get(place).ok_or_else(|| {
-            Error::DeviceUnavailable(format!("{device:?} is beyond the {CUDA_DEVICES} devices in use; choose another"))
+            Error::DeviceUnavailable(format!(
+                "{device:?} is beyond the {CUDA_DEVICES} devices in use; choose another"
+            ))
         })?;
         let networks = cell.get_or_try_init(|| -> Result<Mutex<Networks>> {
             let container = &self.file.container;
@@ -190,9 +224,9 @@ impl PaperEngine {
             let networks = Networks::new(&self.config, parameters, &tensors, resolve(device)?)?;
             Ok(Mutex::new(networks))
         })?;
-        networks
-            .lock()
-            .map_err(|_| Error::Internal("an earlier sampling panicked; open the generator anew".into()))
+        networks.lock().map_err(|_| {
+            Error::Internal("an earlier sampling panicked; open the generator anew".into())
+        })
     }
 }
 
@@ -225,7 +259,9 @@ impl Engine for PaperEngine {
         let tick = &mut |_| batch.cancel.check();
         match batch.options.sampler {
             Some(Sampler::Ddim) => ddim(networks, &schedule, steps, 0.0, &mut x, noise, tick)?,
-            Some(Sampler::DpmSolver2m) => dpm_solver_pp_2m(networks, &schedule, steps, &mut x, tick)?,
+            Some(Sampler::DpmSolver2m) => {
+                dpm_solver_pp_2m(networks, &schedule, steps, &mut x, tick)?
+            }
             _ => ddpm(networks, &schedule, steps, &mut x, noise, tick)?,
         }
         networks.decode(&x, out)?;

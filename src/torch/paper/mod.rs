@@ -5,8 +5,6 @@
 //! one-dimensional convolutional network predicts noise on latents. Tensors carry the names that
 //! the authors' state dicts have.
 
-
-
 mod autoencoder;
 mod config;
 mod denoiser;
@@ -23,5 +21,3 @@ pub use train::{Phase, State, Trainer};
 
 #[cfg(test)]
 mod tests;
-
-
