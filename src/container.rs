@@ -160,7 +160,9 @@ impl ContainerWriter {
     /// Seals the file with its checksum and puts it in place.
     pub(crate) fn finish(mut self) -> Result<()> {
         if self.left != 0 {
-            return Err(Error::Internal("fewer tensor bytes than the header names".into()));
+            return Err(Error::Internal(
+                "fewer tensor bytes than the header names".into(),
+            ));
         }
         let digits = format!("{:032x}", self.hash.digest128());
         let path = self.file.target().to_owned();
@@ -237,8 +239,10 @@ impl Container {
             .ok_or_else(|| Error::corrupt(&self.path, format!("no {key} in its metadata")))
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
+    /// The tensors' names.
+    #[cfg(feature = "torch")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.metadata.tensors().into_keys()
     }
 
     /// A tensor's dtype, shape and bytes.
@@ -265,14 +269,20 @@ impl Container {
             ));
         }
         let (numbers, _) = bytes.as_chunks::<8>();
-        Ok(numbers.iter().map(|number| f64::from_le_bytes(*number)).collect())
+        Ok(numbers
+            .iter()
+            .map(|number| f64::from_le_bytes(*number))
+            .collect())
     }
 
     /// A float32 tensor in place, its shape checked: `None` stands for any length of an axis.
     pub(crate) fn f32(&self, name: &str, wanted: &[Option<usize>]) -> Result<&[f32]> {
         let (dtype, shape, bytes) = self.tensor(name)?;
         let fits = shape.len() == wanted.len()
-            && shape.iter().zip(wanted).all(|(n, w)| w.is_none_or(|w| w == *n));
+            && shape
+                .iter()
+                .zip(wanted)
+                .all(|(n, w)| w.is_none_or(|w| w == *n));
         if dtype != Dtype::F32 || !fits {
             return Err(Error::corrupt(
                 &self.path,
@@ -336,7 +346,8 @@ mod tests {
         bytes.extend_from_slice(b"{}");
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(Container::open(&path).unwrap_err().status(), 3);
-        let claim = br#"{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#;
+        let claim =
+            br#"{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#;
         let mut bytes = (claim.len() as u64).to_le_bytes().to_vec();
         bytes.extend_from_slice(claim);
         std::fs::write(&path, &bytes).unwrap();

@@ -24,12 +24,13 @@ pub(crate) fn digest(value: &Value) -> String {
 
 /// Writes `content` (which serializes to an object) as format `format`.
 pub(crate) fn write(path: &Path, format: &str, content: &impl Serialize) -> Result<()> {
-    let mut value = serde_json::to_value(content).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut value =
+        serde_json::to_value(content).map_err(|error| Error::Internal(error.to_string()))?;
     value["format"] = format.into();
     value["version"] = VERSION.into();
     value["checksum"] = digest(&value).into();
-    let mut text = serde_json::to_string_pretty(&value)
-        .map_err(|error| Error::Internal(error.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(&value).map_err(|error| Error::Internal(error.to_string()))?;
     text.push('\n');
     files::write(path, text.as_bytes())
 }

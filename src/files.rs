@@ -22,7 +22,10 @@ impl AtomicFile {
     pub(crate) fn create(target: &Path) -> Result<AtomicFile> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let name = target.file_name().ok_or_else(|| {
-            Error::invalid(format!("{}: not a file name; name a file", target.display()))
+            Error::invalid(format!(
+                "{}: not a file name; name a file",
+                target.display()
+            ))
         })?;
         let unfinished = folder_of(target).join(format!(
             "{UNFINISHED}{}-{}-{}",

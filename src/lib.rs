@@ -1,16 +1,45 @@
 #![deny(unsafe_code)]
 
-pub mod diffusion;
+mod codec;
+mod collection;
+mod container;
+mod denoiser;
+mod diffusion;
+mod document;
 mod error;
+pub mod evaluate;
+mod files;
+mod generator;
 mod layout;
 mod map;
 mod noise;
+mod normalize;
+mod open;
+mod product;
 mod tensor;
 #[cfg(feature = "torch")]
 mod torch;
+mod train;
 
+#[doc(hidden)]
+pub use collection::read_checkpoint_from;
+pub use collection::{
+    CheckpointFiles, CollectOptions, Collected, Collection, Selection, Snapshot, SnapshotSource,
+    collect, read_checkpoint,
+};
 pub use error::{Error, Result};
+pub use generator::{
+    About, Cancel, ConditionSpec, Curve, Device, EngineName, Gate, Generator, Provenance, Report,
+    SampleOptions, Sampler,
+};
 pub use layout::{Dtype, Layout, Role, TensorSpec};
 pub use tensor::Tensor;
+pub use train::{Progress, TrainOptions, train};
+
+/// The parts that benches/ times on their own.
 #[cfg(feature = "torch")]
-pub use torch::paper;
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::diffusion::{Denoiser, ddpm};
+    pub use crate::torch::paper::{PaperConfig, Sampler, Trainer};
+}

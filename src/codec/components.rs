@@ -20,9 +20,16 @@ pub(crate) struct Components<'a> {
 }
 
 impl Components<'_> {
-    /// Decodes latents [n, latents] to normalized weights [n, parameters]. `first` is the number of
-    /// the first sample, which keys the residual's noise.
-    pub(crate) fn decode(&self, latents: &[f32], noise: Noise, first: u64, out: &mut [f32]) {
+    /// Decodes latents [n, latents] to normalized weights [n, parameters]. The residual's noise is
+    /// scaled by `temperature` and keyed by the samples' numbers, from `first` on.
+    pub(crate) fn decode(
+        &self,
+        latents: &[f32],
+        temperature: f32,
+        noise: Noise,
+        first: u64,
+        out: &mut [f32],
+    ) {
         let parameters = self.decoder.len() / self.latents;
         product::dense(latents, self.decoder, self.latents, out);
         if self.residual.is_empty() {
@@ -32,7 +39,7 @@ impl Components<'_> {
         for (row, sample) in out.chunks_exact_mut(parameters).zip(first..) {
             noise.normal(Purpose::Residual, sample, 0, &mut e);
             for ((x, r), e) in row.iter_mut().zip(self.residual).zip(&e) {
-                *x += r * e;
+                *x += temperature * r * e;
             }
         }
     }

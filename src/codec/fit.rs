@@ -111,11 +111,19 @@ impl Fit {
             let mut held = 0.0;
             for k in 0..latents {
                 // z_k = sqrt(n - 1) / lambda_k sum_j <x, x_j> u_jk
-                let inner: f64 = with_carriers.iter().zip(vectors.col(k).iter()).map(|(g, u)| g * u).sum();
+                let inner: f64 = with_carriers
+                    .iter()
+                    .zip(vectors.col(k).iter())
+                    .map(|(g, u)| g * u)
+                    .sum();
                 encoded[i * latents + k] = (degrees.sqrt() / values[k] * inner) as f32;
                 held += inner * inner / values[k];
             }
-            lost[i] = if norms[i] > 0.0 { (1.0 - held / norms[i]).max(0.0) } else { 0.0 };
+            lost[i] = if norms[i] > 0.0 {
+                (1.0 - held / norms[i]).max(0.0)
+            } else {
+                0.0
+            };
         }
         let mut flat = vec![0.0f32; c * latents];
         for (j, row) in flat.chunks_exact_mut(latents).enumerate() {
@@ -127,7 +135,10 @@ impl Fit {
             normalizer: Normalizer { mean, scale },
             latents,
             encoded,
-            variances: values[..latents].iter().map(|value| value / degrees).collect(),
+            variances: values[..latents]
+                .iter()
+                .map(|value| value / degrees)
+                .collect(),
             truncated: latents < spanned || c < train.len() && spanned < layout.parameters(),
             lost,
             carriers,
@@ -164,8 +175,10 @@ impl Fit {
                     let degrees = (train.len() - 1).max(1) as f64;
                     (0..width)
                         .map(|d| {
-                            let total: f64 =
-                                train.iter().map(|i| f64::from(rows[i * width + d]).powi(2)).sum();
+                            let total: f64 = train
+                                .iter()
+                                .map(|i| f64::from(rows[i * width + d]).powi(2))
+                                .sum();
                             let held: f64 = decoder[d * self.latents..][..self.latents]
                                 .iter()
                                 .map(|a| f64::from(*a).powi(2))
@@ -186,14 +199,18 @@ impl Fit {
 /// At most `most` of `indices`, evenly spaced.
 fn evenly(indices: &[usize], most: usize) -> Vec<usize> {
     let count = indices.len().min(most);
-    (0..count).map(|i| indices[i * indices.len() / count]).collect()
+    (0..count)
+        .map(|i| indices[i * indices.len() / count])
+        .collect()
 }
 
 /// Cuts a tensor's range so that `rows` rows of a part fit a block.
 fn blocks(range: Range<usize>, rows: usize) -> impl Iterator<Item = Range<usize>> {
     let step = (BLOCK / rows.max(1)).max(1);
     let end = range.end;
-    range.step_by(step).map(move |start| start..(start + step).min(end))
+    range
+        .step_by(step)
+        .map(move |start| start..(start + step).min(end))
 }
 
 /// All snapshots' transformed weights of one block, [snapshots, block], less the mean over `train`,

@@ -96,8 +96,12 @@ fn append(
         .flat_map(|snapshot| snapshot.metrics.iter().map(|(name, _)| name.clone()))
         .collect();
     let names = (0..source.len()).map(|index| source.name(index)).collect();
-    let mut writer =
-        ShardWriter::create(&shard::next_file(path)?, &manifest, names, metric_names.clone())?;
+    let mut writer = ShardWriter::create(
+        &shard::next_file(path)?,
+        &manifest,
+        names,
+        metric_names.clone(),
+    )?;
     let expected = Expected::new(&manifest);
     let mut flat = vec![0.0f32; manifest.layout.parameters()];
     for index in 0..source.len() {
@@ -127,7 +131,12 @@ fn append(
 
 /// Writes the base and the manifest of a new collection, in this order: a manifest says that the
 /// base is there.
-fn begin(path: &Path, name: &str, tensors: &[Tensor], options: &CollectOptions) -> Result<Manifest> {
+fn begin(
+    path: &Path,
+    name: &str,
+    tensors: &[Tensor],
+    options: &CollectOptions,
+) -> Result<Manifest> {
     let ours = [MANIFEST, BASE];
     for entry in fs::read_dir(path).map_err(Error::io(path))? {
         let entry = entry.map_err(Error::io(path))?.file_name();
@@ -141,7 +150,7 @@ fn begin(path: &Path, name: &str, tensors: &[Tensor], options: &CollectOptions) 
     }
     let specs: Vec<TensorSpec> = tensors.iter().map(|tensor| tensor.spec.clone()).collect();
     let selection = Selection::new(&options.select)?;
-    selection.check(&specs).map_err(|error| match error {
+    selection.check(specs.iter()).map_err(|error| match error {
         Error::EmptySelection(why) => Error::EmptySelection(format!("snapshot {name}: {why}")),
         other => other,
     })?;
@@ -209,7 +218,11 @@ fn check_condition(name: &str, condition: &[f32], names: &[String]) -> Result<()
             names.len()
         )));
     }
-    match condition.iter().zip(names).find(|(value, _)| !value.is_finite()) {
+    match condition
+        .iter()
+        .zip(names)
+        .find(|(value, _)| !value.is_finite())
+    {
         Some((value, of)) => Err(Error::Condition(format!(
             "snapshot {name}: condition {of} is {value}; give a finite number"
         ))),
@@ -218,7 +231,12 @@ fn check_condition(name: &str, condition: &[f32], names: &[String]) -> Result<()
 }
 
 fn metric_values(name: &str, metrics: &[(String, f64)], names: &[String]) -> Result<Vec<f64>> {
-    if metrics.len() != names.len() || metrics.iter().zip(names).any(|((given, _), of)| given != of) {
+    if metrics.len() != names.len()
+        || metrics
+            .iter()
+            .zip(names)
+            .any(|((given, _), of)| given != of)
+    {
         return Err(Error::Mismatch(format!(
             "snapshot {name}: its metrics are not {names:?} as the call's first snapshot has them; give every snapshot the same"
         )));
@@ -260,7 +278,11 @@ impl<'a> Expected<'a> {
             given.insert(&tensor.spec.name, tensor);
         }
         if given.len() != self.specs.len() {
-            let missing = self.manifest.order.iter().find(|name| !given.contains_key(name.as_str()));
+            let missing = self
+                .manifest
+                .order
+                .iter()
+                .find(|name| !given.contains_key(name.as_str()));
             return Err(Error::Mismatch(format!(
                 "snapshot {name}: tensor {} {:?} is missing; collect whole snapshots",
                 missing.map_or("", String::as_str),

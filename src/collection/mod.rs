@@ -19,8 +19,9 @@ use crate::map::Mapping;
 use crate::tensor::Tensor;
 use shard::Shard;
 
-pub use checkpoint::read_checkpoint;
+pub use checkpoint::{read_checkpoint, read_checkpoint_from};
 pub use collect::{CollectOptions, Collected, collect};
+pub use select::Selection;
 pub use snapshot::{CheckpointFiles, Snapshot, SnapshotSource};
 
 const MANIFEST: &str = "collection.json";
@@ -65,8 +66,8 @@ pub struct Collection {
 impl Collection {
     /// Opens the collection in folder `path` and checks every file's checksum.
     pub fn open(path: &Path) -> Result<Collection> {
-        let manifest: Manifest = document::read(&path.join(MANIFEST), FORMAT).map_err(|error| {
-            match error {
+        let manifest: Manifest =
+            document::read(&path.join(MANIFEST), FORMAT).map_err(|error| match error {
                 Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                     Error::invalid(format!(
                         "{}: not a collection; make one with pdiff collect",
@@ -74,8 +75,7 @@ impl Collection {
                     ))
                 }
                 other => other,
-            }
-        })?;
+            })?;
         let digest = manifest.digest()?;
         let mut shards = Vec::new();
         let mut starts = vec![0];
@@ -125,6 +125,12 @@ impl Collection {
         &self.manifest.order
     }
 
+    /// Tells this collection apart from others; appending does not change it.
+    #[cfg(feature = "torch")]
+    pub(crate) fn digest(&self) -> Result<String> {
+        self.manifest.digest()
+    }
+
     /// Snapshot `index`'s generated tensors as one flat vector of `layout().parameters()` numbers.
     pub fn weights(&self, index: usize) -> &[f32] {
         let (shard, row) = self.place(index);
@@ -166,7 +172,10 @@ impl Collection {
                     .tensor(&spec.name)
                     .map_err(|error| Error::corrupt(&path, error.to_string()))?;
                 if known_dtype(view.dtype()) != Some(spec.dtype) {
-                    return Err(Error::corrupt(&path, format!("tensor {} changed dtype", spec.name)));
+                    return Err(Error::corrupt(
+                        &path,
+                        format!("tensor {} changed dtype", spec.name),
+                    ));
                 }
                 Tensor::new(spec.clone(), view.data().to_vec())
             })

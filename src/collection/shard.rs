@@ -45,7 +45,12 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         let number = path
             .file_name()
             .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
+            .and_then(|name| {
+                name.strip_prefix(PREFIX)?
+                    .strip_suffix(SUFFIX)?
+                    .parse()
+                    .ok()
+            });
         if let Some(number) = number {
             numbered.push((number, path));
         }
@@ -56,7 +61,10 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The name that the next shard of a collection takes.
 pub(super) fn next_file(folder: &Path) -> Result<PathBuf> {
-    let next = match files(folder)?.last().and_then(|path| path.file_name()?.to_str()) {
+    let next = match files(folder)?
+        .last()
+        .and_then(|path| path.file_name()?.to_str())
+    {
         Some(name) => {
             let digits = &name[PREFIX.len()..name.len() - SUFFIX.len()];
             digits.parse::<u64>().map_or(0, |number| number + 1)
@@ -117,7 +125,11 @@ impl Shard {
 
     pub(super) fn metrics(&self, row: usize) -> Vec<(&str, f64)> {
         let values = self.values.iter().skip(row * self.metrics.len());
-        self.metrics.iter().map(String::as_str).zip(values.copied()).collect()
+        self.metrics
+            .iter()
+            .map(String::as_str)
+            .zip(values.copied())
+            .collect()
     }
 
     pub(super) fn name(&self, row: usize) -> &str {
@@ -148,9 +160,17 @@ impl ShardWriter {
         metrics: Vec<String>,
     ) -> Result<ShardWriter> {
         let n = names.len();
-        let mut entries = vec![Entry::new("weights", Dtype::F32, &[n, manifest.layout.parameters()])];
+        let mut entries = vec![Entry::new(
+            "weights",
+            Dtype::F32,
+            &[n, manifest.layout.parameters()],
+        )];
         if !manifest.conditions.is_empty() {
-            entries.push(Entry::new("conditions", Dtype::F32, &[n, manifest.conditions.len()]));
+            entries.push(Entry::new(
+                "conditions",
+                Dtype::F32,
+                &[n, manifest.conditions.len()],
+            ));
         }
         if !metrics.is_empty() {
             entries.push(Entry::new("metrics", Dtype::F64, &[n, metrics.len()]));
@@ -161,15 +181,25 @@ impl ShardWriter {
             names,
             metrics,
         };
-        let text = serde_json::to_string(&about).map_err(|error| Error::Internal(error.to_string()))?;
+        let text =
+            serde_json::to_string(&about).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(ShardWriter {
-            container: ContainerWriter::create(path, &entries, BTreeMap::from([("pdiff".into(), text)]))?,
+            container: ContainerWriter::create(
+                path,
+                &entries,
+                BTreeMap::from([("pdiff".into(), text)]),
+            )?,
             conditions: Vec::new(),
             metrics: Vec::new(),
         })
     }
 
-    pub(super) fn append(&mut self, weights: &[f32], condition: &[f32], metrics: &[f64]) -> Result<()> {
+    pub(super) fn append(
+        &mut self,
+        weights: &[f32],
+        condition: &[f32],
+        metrics: &[f64],
+    ) -> Result<()> {
         self.conditions.extend_from_slice(condition);
         self.metrics.extend_from_slice(metrics);
         self.container.write_f32(weights)

@@ -5,6 +5,7 @@ mod sampler;
 mod schedule;
 
 pub use ode::{euler, heun};
+#[cfg(any(test, feature = "torch"))]
 pub use sampler::{ddim, ddpm, dpm_solver_pp_2m};
 pub use schedule::Schedule;
 

@@ -1,3 +1,14 @@
-//! What computes with libtorch. Only this folder names a tch type, and only its fallible calls.
+//! What libtorch does: training, the paper engine, CUDA. Only this folder names a tch type, and
+//! only tch's fallible calls are used, so that no C++ exception becomes a panic.
 
+mod adamw;
+mod arena;
+mod checkpoint;
+mod default;
+mod device;
 pub mod paper;
+mod split;
+mod train;
+
+pub(crate) use paper::paper_engine;
+pub(crate) use train::train;

@@ -5,18 +5,23 @@
 //! one-dimensional convolutional network predicts noise on latents. Tensors carry the names that
 //! the authors' state dicts have.
 
-mod adamw;
-mod arena;
 mod autoencoder;
 mod config;
 mod denoiser;
+mod engine;
 mod layers;
 mod sample;
 mod train;
 
+pub(crate) use engine::paper_engine;
+pub(super) use engine::train;
+
+#[doc(hidden)]
 pub use config::PaperConfig;
+#[doc(hidden)]
 pub use sample::Sampler;
-pub use train::{Phase, State, Trainer, train};
+#[doc(hidden)]
+pub use train::Trainer;
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use tch::{Device, Reduction, Tensor};
 
-use super::adamw::{AdamW, annealed};
-use super::arena::{copy_out, tensor};
+use crate::torch::adamw::{AdamW, annealed};
+use crate::torch::arena::{copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
@@ -273,19 +273,4 @@ impl Trainer {
             deviation.map(|d| d as f32).collect(),
         ])
     }
-}
-
-/// Trains to the end. `progress` hears of each step: its phase, its index in it, their number and
-/// the loss; an error from it ends the training, and the trainer's state can still be taken.
-pub fn train(
-    trainer: &mut Trainer,
-    rows: Rows,
-    progress: &mut dyn FnMut(Phase, usize, usize, f64) -> Result<()>,
-) -> Result<Vec<crate::Tensor>> {
-    while let Some((phase, step, steps)) = trainer.next() {
-        if let Some(loss) = trainer.step(rows)? {
-            progress(phase, step, steps, loss)?;
-        }
-    }
-    trainer.finish(rows)
 }

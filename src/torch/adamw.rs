@@ -13,7 +13,7 @@ const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 /// Adam with decoupled weight decay (1711.05101, algorithm 2).
-pub(super) struct AdamW {
+pub(crate) struct AdamW {
     weight_decay: f64,
     first_moment: Tensor,
     second_moment: Tensor,
@@ -79,6 +79,6 @@ fn names(prefix: &str) -> [String; 2] {
 }
 
 /// Half a cosine from `peak` at step 0 to zero at step `steps` (1608.03983, equation 5).
-pub(super) fn annealed(peak: f64, step: usize, steps: usize) -> f64 {
+pub(crate) fn annealed(peak: f64, step: usize, steps: usize) -> f64 {
     0.5 * peak * (1.0 + (PI * step as f64 / steps as f64).cos())
 }

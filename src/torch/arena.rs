@@ -12,10 +12,10 @@ const ALIGNMENT: usize = 16;
 
 /// A tensor's place in an [`Arena`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot(usize);
+pub(crate) struct Slot(usize);
 
 /// What a tensor holds at first.
-pub(super) enum Init {
+pub(crate) enum Init {
     /// Evenly distributed in ±bound.
     Uniform(f64),
     Constant(f32),
@@ -23,7 +23,7 @@ pub(super) enum Init {
 
 /// The tensors that an arena is going to hold, in order.
 #[derive(Default)]
-pub(super) struct Plan(Vec<(TensorSpec, Init)>);
+pub(crate) struct Plan(Vec<(TensorSpec, Init)>);
 
 impl Plan {
     pub fn declare(&mut self, name: String, shape: &[usize], init: Init) -> Slot {
@@ -34,7 +34,7 @@ impl Plan {
 }
 
 /// Float32 tensors in one buffer.
-pub(super) struct Arena {
+pub(crate) struct Arena {
     specs: Vec<TensorSpec>,
     flat: Tensor,
     views: Vec<Tensor>,
@@ -84,6 +84,13 @@ impl Arena {
     /// The buffer; writing to it changes the tensors.
     pub fn flat(&mut self) -> &mut Tensor {
         &mut self.flat
+    }
+
+    /// A copy of the buffer.
+    pub fn copy(&self) -> Result<Tensor> {
+        let mut copy = self.zeros()?;
+        copy.f_copy_(&self.flat.f_detach()?)?;
+        Ok(copy)
     }
 
     /// A buffer of the same length, of zeros.
@@ -159,13 +166,13 @@ fn views(specs: &[TensorSpec], flat: &Tensor) -> Result<Vec<Tensor>> {
 }
 
 /// Copies a tensor on any device to `out`, which has as many elements.
-pub(super) fn copy_out(tensor: &Tensor, out: &mut [f32]) -> Result<()> {
+pub(crate) fn copy_out(tensor: &Tensor, out: &mut [f32]) -> Result<()> {
     let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_contiguous()?;
     tensor.f_copy_data(out, out.len())?;
     Ok(())
 }
 
 /// Values as a tensor of a shape on a device.
-pub(super) fn tensor(values: &[f32], shape: &[i64], device: Device) -> Result<Tensor> {
+pub(crate) fn tensor(values: &[f32], shape: &[i64], device: Device) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(values)?.f_view_(shape)?.f_to(device)?)
 }

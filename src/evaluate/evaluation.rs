@@ -1,0 +1,99 @@
+//! An evaluation as it is stored: one row per set of networks, and what they say.
+
+use serde::{Deserialize, Serialize};
+
+use super::baselines::Budget;
+use super::summary::Summary;
+use super::verdict::Verdict;
+use crate::error::{Error, Result};
+
+/// The format of an evaluation's JSON.
+pub const VERSION: u32 = 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Zoo,
+    HeldOut,
+    Samples,
+    Baseline,
+}
+
+/// One set of networks and all that is measured on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub name: String,
+    pub kind: Kind,
+    pub budget: Budget,
+    /// How a baseline's free choice was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub score: Summary,
+    /// Best of `Evaluation::best_of` networks, in expectation; none of a smaller set.
+    pub best_of: Option<f64>,
+    /// Mean error overlap of pairs inside the set; none without predictions.
+    pub overlap: Option<f64>,
+    /// Mean over the set of the largest error overlap with a zoo member (the zoo's row: with
+    /// another one).
+    pub overlap_zoo: Option<f64>,
+    /// Median nearest distance to the zoo in units of `Evaluation::typical_distance`.
+    pub novelty: f64,
+    /// N&P(tau), one for each of `Evaluation::taus`: the share of networks that score above
+    /// `Evaluation::bar` and lie further than tau from the zoo.
+    pub novel_and_performing: Vec<f64>,
+    /// Spread about its own mean over the zoo's; none of a single network.
+    pub dispersion: Option<f64>,
+    /// Spread about the zoo's mean over the zoo's.
+    pub displacement: f64,
+    pub points: Points,
+}
+
+/// What the pictures show, one entry per network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Points {
+    pub score: Vec<f64>,
+    /// Nearest distance to the zoo in units of `Evaluation::typical_distance`.
+    pub novelty: Vec<f32>,
+    /// The zoo's first two principal coordinates.
+    pub map: Vec<[f32; 2]>,
+}
+
+/// A whole evaluation, as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    pub version: u32,
+    pub seed: u64,
+    pub taus: Vec<f64>,
+    /// The zoo's mean score less one standard deviation.
+    pub bar: f64,
+    /// The N of the rows' `best_of`.
+    pub best_of: usize,
+    /// The zoo's median leave-one-out nearest distance.
+    pub typical_distance: f64,
+    /// Shares of the zoo's variance along the two axes of the map.
+    pub explained: [f64; 2],
+    /// Zoo, held-out, samples, then the baselines.
+    pub rows: Vec<Row>,
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Evaluation {
+    /// The first row of this kind.
+    pub fn row(&self, kind: Kind) -> Option<&Row> {
+        self.rows.iter().find(|row| row.kind == kind)
+    }
+
+    /// Reads what `serde_json` wrote. Fails on a newer version and on anything else.
+    pub fn from_json(path: &std::path::Path, json: &str) -> Result<Evaluation> {
+        let evaluation: Evaluation =
+            serde_json::from_str(json).map_err(|error| Error::corrupt(path, error.to_string()))?;
+        if evaluation.version > VERSION {
+            return Err(Error::NewerVersion {
+                path: path.to_owned(),
+                found: evaluation.version,
+                known: VERSION,
+            });
+        }
+        Ok(evaluation)
+    }
+}

@@ -1,0 +1,32 @@
+//! Judging generated networks honestly: every figure stands beside what unseen members of the zoo
+//! and the trivial baselines show.
+
+mod baselines;
+mod benchmark;
+mod command;
+mod evaluation;
+mod number;
+mod overlap;
+mod plan;
+mod principal;
+mod reference;
+mod report;
+mod rows;
+mod score;
+mod summary;
+mod table;
+mod verdict;
+
+pub use baselines::{Baseline, Budget, Method, STRENGTHS};
+pub use benchmark::{Options, Progress, Sets, TAUS, evaluate, novel_and_performing};
+pub use command::{CommandScorer, WriteNetwork};
+pub use evaluation::{Evaluation, Kind, Points, Row, VERSION};
+pub use overlap::{Errors, mean_maximum, mean_maximum_leave_one_out, mean_pairwise};
+pub use principal::Principal;
+pub use reference::{Placement, Reference};
+pub use report::{Page, html};
+pub use rows::{Matrix, Restore, Restored, Rows};
+pub use score::{Score, Scored, Scorer, Tally};
+pub use summary::{Summary, best_of, median};
+pub use table::{legend, markdown, text};
+pub use verdict::{DISPERSION, Tone, Verdict, verdicts};

@@ -1,0 +1,200 @@
+//! Which baselines an evaluation runs, and the choices that some of them leave open.
+
+use super::baselines::{Baseline, Budget, Method, STRENGTHS};
+use super::benchmark::Progress;
+use super::reference::Reference;
+use super::rows::{Restore, Restored, Rows};
+use super::score::{Scored, Scorer, Tally};
+use super::summary::Summary;
+use crate::error::{Error, Result};
+
+/// Networks scored per strength when noise is tuned, and members tried by the greedy soup.
+const TRIALS: usize = 16;
+
+/// The scorer with what every call to it needs.
+pub(super) struct Judge<'a> {
+    restore: &'a Restore<'a>,
+    scorer: &'a mut dyn Scorer,
+    tally: Tally,
+    progress: &'a mut dyn FnMut(Progress) -> Result<()>,
+    done: usize,
+    total: usize,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(
+        scorer: &'a mut dyn Scorer,
+        restore: &'a Restore<'a>,
+        total: usize,
+        progress: &'a mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Judge<'a> {
+        Judge {
+            restore,
+            scorer,
+            tally: Tally::default(),
+            progress,
+            done: 0,
+            total,
+        }
+    }
+
+    /// Scores a set, given in the normalized space.
+    pub(super) fn score(&mut self, name: &str, rows: &dyn Rows) -> Result<Scored> {
+        let networks = Restored {
+            rows,
+            restore: self.restore,
+        };
+        let (before, total, progress) = (self.done, self.total, &mut self.progress);
+        let scored = self
+            .tally
+            .collect(name, self.scorer, &networks, &mut |seen| {
+                progress(Progress {
+                    set: name,
+                    done: before + seen,
+                    total,
+                })
+            })?;
+        self.done += scored.scores.len();
+        Ok(scored)
+    }
+}
+
+/// Which baselines run.
+pub(super) struct Plan {
+    noise: bool,
+    greedy: bool,
+    fixed: Vec<Method>,
+}
+
+impl Plan {
+    /// `only` as in `Options`.
+    pub(super) fn new(reference: &Reference, only: &[String]) -> Result<Plan> {
+        let (n, rank) = (reference.zoo.len(), reference.principal.rank());
+        let mut used = vec![only.is_empty(); only.len()];
+        let mut wanted = |name: &str| {
+            let mut any = only.is_empty();
+            for (prefix, used) in only.iter().zip(&mut used) {
+                if name
+                    .to_lowercase()
+                    .starts_with(&prefix.trim().to_lowercase())
+                {
+                    (any, *used) = (true, true);
+                }
+            }
+            any
+        };
+        let plan = Plan {
+            noise: wanted("noise"),
+            greedy: wanted("greedy soup"),
+            fixed: Method::fixed(n, rank)
+                .into_iter()
+                .filter(|method| wanted(&method.name(n)))
+                .collect(),
+        };
+        if let Some(index) = used.iter().position(|used| !used) {
+            return Err(Error::invalid(format!(
+                "no baseline begins with \"{}\"; there are noise, Gaussian, kernel, interpolation, \
+                 soup, greedy and stored",
+                only[index]
+            )));
+        }
+        Ok(plan)
+    }
+
+    /// Networks that all of it scores.
+    pub(super) fn networks(&self, reference: &Reference, count: usize, seed: u64) -> Result<usize> {
+        let mut networks = 0;
+        for method in &self.fixed {
+            networks +=
+                Baseline::new(reference, method.clone(), Budget::Weights, count, seed)?.len();
+        }
+        if self.noise {
+            networks += count + STRENGTHS.len() * TRIALS;
+        }
+        if self.greedy {
+            networks += TRIALS.min(reference.zoo.len());
+        }
+        Ok(networks)
+    }
+
+    /// Makes the choices that some baselines leave open. They see the zoo's selection scores, or,
+    /// when the scorer gives none, the scores themselves, which flatters them.
+    pub(super) fn prepare<'a>(
+        self,
+        reference: &'a Reference<'a>,
+        zoo: &Scored,
+        judge: &mut Judge,
+        count: usize,
+        seed: u64,
+    ) -> Result<Vec<(Baseline<'a>, Option<String>)>> {
+        let by = |scored: &Scored| {
+            scored
+                .selection
+                .clone()
+                .unwrap_or_else(|| scored.scores.clone())
+        };
+        let on = if zoo.selection.is_some() {
+            "selection score"
+        } else {
+            "score itself"
+        };
+        let make = |method, budget| Baseline::new(reference, method, budget, count, seed);
+        let mut baselines = Vec::new();
+
+        if self.noise {
+            let zoo = Summary::of(&by(zoo)).ok_or_else(|| Error::Internal("empty zoo".into()))?;
+            let bar = zoo.mean - zoo.deviation.unwrap_or(0.0);
+            let mut strength = STRENGTHS[0];
+            for candidate in STRENGTHS {
+                let method = Method::Noise {
+                    strength: candidate,
+                };
+                let trial = Baseline::new(reference, method, Budget::Score, TRIALS, !seed)?;
+                let scores = by(&judge.score(&trial.name, &trial)?);
+                let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+                if mean >= bar {
+                    strength = candidate;
+                }
+            }
+            let note = format!(
+                "the largest strength of {STRENGTHS:?} whose mean {on} reaches the zoo's mean less \
+                 one deviation"
+            );
+            baselines.push((make(Method::Noise { strength }, Budget::Score)?, Some(note)));
+        }
+        for method in self.fixed {
+            baselines.push((make(method, Budget::Weights)?, None));
+        }
+        if self.greedy {
+            let members = greedy_soup(reference, &by(zoo), seed, |soup| {
+                Ok(by(&judge.score("greedy soup", soup)?).iter().sum())
+            })?;
+            let note = format!("members added in order of their {on}, kept when it does not fall");
+            baselines.push((make(Method::SoupOf { members }, Budget::Score)?, Some(note)));
+        }
+        Ok(baselines)
+    }
+}
+
+/// The greedy soup (arXiv 2203.05482, recipe 1) over the best members by `scores`.
+fn greedy_soup(
+    reference: &Reference,
+    scores: &[f64],
+    seed: u64,
+    mut score: impl FnMut(&dyn Rows) -> Result<f64>,
+) -> Result<Vec<usize>> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let (mut soup, mut best) = (vec![order[0]], scores[order[0]]);
+    for member in &order[1..TRIALS.min(order.len())] {
+        let members: Vec<usize> = soup.iter().chain([member]).copied().collect();
+        let method = Method::SoupOf {
+            members: members.clone(),
+        };
+        let value = score(&Baseline::new(reference, method, Budget::Score, 1, seed)?)?;
+        if value >= best {
+            (soup, best) = (members, value);
+        }
+    }
+    Ok(soup)
+}

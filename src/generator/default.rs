@@ -1,0 +1,139 @@
+//! The default engine: a trigonometric flow over principal components.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Components;
+use crate::denoiser::{Architecture, Flow};
+use crate::error::{Error, Result};
+use crate::generator::calibration::Calibration;
+use crate::generator::file::GeneratorFile;
+use crate::generator::latents::LatentSampler;
+use crate::generator::options::{Device, Sampler};
+use crate::generator::sample::{Batch, Engine};
+use crate::normalize::Normalizer;
+
+/// The calibration's tensors in the file.
+pub(crate) const CALIBRATION_MATRIX: &str = "calibration.matrix";
+pub(crate) const CALIBRATION_SHIFT: &str = "calibration.shift";
+
+/// What the default engine keeps about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DefaultConfig {
+    /// Latents per network.
+    pub latents: usize,
+    /// Whether the decoder dropped components and keeps a residual.
+    pub residual: bool,
+    /// None where the collection was too small to learn more than its Gaussian.
+    pub flow: Option<Architecture>,
+    /// Sampler steps that sampling takes when the host does not choose.
+    pub steps: usize,
+}
+
+/// The engine, ready to sample; it borrows the decoder from the mapped file.
+#[derive(Debug)]
+pub(crate) struct DefaultEngine {
+    file: Arc<GeneratorFile>,
+    config: DefaultConfig,
+    latents: LatentSampler,
+    normalizer: Normalizer,
+}
+
+impl DefaultEngine {
+    pub(crate) fn open(file: Arc<GeneratorFile>) -> Result<DefaultEngine> {
+        let container = &file.container;
+        let config: DefaultConfig =
+            serde_json::from_value(file.about.config.clone()).map_err(|error| {
+                Error::corrupt(
+                    container.path(),
+                    format!("its settings are damaged ({error})"),
+                )
+            })?;
+        let parameters = file.about.layout.parameters();
+        let tensors = file.about.layout.tensors().len();
+        if config.latents == 0 || config.flow.is_some_and(|flow| flow.width > config.latents) {
+            return Err(Error::corrupt(
+                container.path(),
+                "its latents have no valid width",
+            ));
+        }
+        container.f32("codec.decoder", &[Some(parameters), Some(config.latents)])?;
+        if config.residual {
+            container.f32("codec.residual", &[Some(parameters)])?;
+        }
+        let normalizer = Normalizer {
+            mean: container
+                .f32("normalize.mean", &[Some(parameters)])?
+                .to_vec(),
+            scale: container.f32("normalize.scale", &[Some(tensors)])?.to_vec(),
+        };
+        let lookup = |name: &str, shape: &[usize]| {
+            let shape: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
+            container.f32(name, &shape).map(<[f32]>::to_vec)
+        };
+        let latents = LatentSampler {
+            latents: config.latents,
+            flow: config
+                .flow
+                .map(|architecture| Flow::read(&lookup, architecture))
+                .transpose()?,
+            calibration: config
+                .flow
+                .map(|architecture| -> Result<Calibration> {
+                    let width = architecture.width;
+                    Ok(Calibration {
+                        matrix: lookup(CALIBRATION_MATRIX, &[width, width])?,
+                        shift: lookup(CALIBRATION_SHIFT, &[width])?,
+                    })
+                })
+                .transpose()?,
+            steps: config.steps,
+        };
+        Ok(DefaultEngine {
+            latents,
+            config,
+            normalizer,
+            file,
+        })
+    }
+
+    fn components(&self) -> Result<Components<'_>> {
+        let container = &self.file.container;
+        Ok(Components {
+            decoder: container.f32("codec.decoder", &[None, None])?,
+            residual: match self.config.residual {
+                true => container.f32("codec.residual", &[None])?,
+                false => &[],
+            },
+            latents: self.config.latents,
+        })
+    }
+}
+
+impl Engine for DefaultEngine {
+    fn samplers(&self) -> &'static [Sampler] {
+        &[Sampler::Heun, Sampler::Euler]
+    }
+
+    fn is_parallel(&self) -> bool {
+        true
+    }
+
+    fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
+        if batch.options.device != Device::Cpu {
+            return Err(Error::Unsupported(
+                "the default engine samples on the CPU; leave the device out".into(),
+            ));
+        }
+        let z = self.latents.sample(batch)?;
+        let scaled = batch.options.temperature;
+        self.components()?
+            .decode(&z, scaled, batch.noise(), batch.first, out);
+        let layout = &self.file.about.layout;
+        for row in out.chunks_exact_mut(layout.parameters()) {
+            self.normalizer.backward(layout, row);
+        }
+        Ok(())
+    }
+}

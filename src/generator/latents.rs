@@ -1,0 +1,61 @@
+//! The default engine's latents, from noise through the flow.
+
+use std::f64::consts::FRAC_PI_2;
+
+use crate::denoiser::{Flow, Guided};
+use crate::diffusion;
+use crate::error::Result;
+use crate::generator::calibration::Calibration;
+use crate::generator::options::Sampler;
+use crate::generator::sample::Batch;
+use crate::noise::Purpose;
+
+/// Draws latents.
+#[derive(Debug)]
+pub(crate) struct LatentSampler {
+    /// Latents per network.
+    pub latents: usize,
+    /// Moves the first latents; none leaves all of them Gaussian.
+    pub flow: Option<Flow>,
+    /// Maps what the flow gives; none leaves it.
+    pub calibration: Option<Calibration>,
+    /// Sampler steps where the request names none.
+    pub steps: usize,
+}
+
+impl LatentSampler {
+    /// Latents [count, latents].
+    pub(crate) fn sample(&self, batch: &Batch) -> Result<Vec<f32>> {
+        let mut z = vec![0.0; batch.count * self.latents];
+        for (row, sample) in z.chunks_exact_mut(self.latents).zip(batch.first..) {
+            batch.noise().normal(Purpose::Sampling, sample, 0, row);
+            for value in row {
+                *value *= batch.options.temperature;
+            }
+        }
+        let Some(flow) = &self.flow else {
+            return Ok(z);
+        };
+        let width = flow.width();
+        let mut y: Vec<f32> =
+            z.chunks_exact(self.latents).flat_map(|row| &row[..width]).copied().collect();
+        let denoiser = Guided {
+            flow,
+            condition: batch.condition.as_deref(),
+            guidance: batch.options.guidance,
+        };
+        let steps = batch.options.steps.unwrap_or(self.steps);
+        let solve = match batch.options.sampler {
+            Some(Sampler::Euler) => diffusion::euler,
+            _ => diffusion::heun,
+        };
+        solve(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, &mut |_| batch.cancel.check())?;
+        if let Some(calibration) = &self.calibration {
+            y = calibration.apply(&y);
+        }
+        for (row, moved) in z.chunks_exact_mut(self.latents).zip(y.chunks_exact(width)) {
+            row[..width].copy_from_slice(moved);
+        }
+        Ok(z)
+    }
+}

@@ -1,0 +1,238 @@
+//! Sampling: splitting a request into batches, and handing the networks out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::generator::file::{About, GeneratorFile};
+use crate::generator::network;
+use crate::generator::options::{Cancel, SampleOptions, Sampler};
+use crate::layout::Layout;
+use crate::noise::Noise;
+use crate::tensor::Tensor;
+
+/// Networks of one batch at most.
+const BATCH: usize = 256;
+/// Numbers of one batch at most, unless one network alone has more.
+const BATCH_NUMBERS: usize = 1 << 24;
+
+/// Consecutive samples of one request.
+pub(crate) struct Batch<'a> {
+    pub options: &'a SampleOptions,
+    pub first: u64,
+    pub count: usize,
+    /// Standardized.
+    pub condition: Option<Vec<f32>>,
+    pub cancel: &'a Cancel,
+}
+
+impl Batch<'_> {
+    pub(crate) fn noise(&self) -> Noise {
+        Noise::new(self.options.seed)
+    }
+}
+
+/// What an engine must be able to do.
+pub(crate) trait Engine: Send + Sync + std::fmt::Debug {
+    /// The samplers it can use, its own first.
+    fn samplers(&self) -> &'static [Sampler];
+
+    /// Whether batches may run on several threads at once.
+    fn is_parallel(&self) -> bool;
+
+    /// Writes the batch's weights, [count, parameters].
+    fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()>;
+}
+
+/// An open generator: immutable, and shared between threads without a lock.
+#[derive(Debug)]
+pub struct Generator {
+    file: Arc<GeneratorFile>,
+    engine: Box<dyn Engine>,
+}
+
+impl Generator {
+    /// Puts a file and its engine together; `crate::open` chooses the engine.
+    pub(crate) fn new(file: Arc<GeneratorFile>, engine: Box<dyn Engine>) -> Generator {
+        Generator { file, engine }
+    }
+
+    /// The generated tensors, in the order of the flat vector.
+    pub fn layout(&self) -> &Layout {
+        &self.file.about.layout
+    }
+
+    /// Everything in the file but its numbers.
+    pub fn about(&self) -> &About {
+        &self.file.about
+    }
+
+    /// Samples `options.count` networks into `out`, [count, parameters], row-major.
+    ///
+    /// On an error `out` holds nothing of use. Fails with [`Error::BufferTooSmall`] when `out` has
+    /// another length, [`Error::Condition`], [`Error::InvalidArgument`], [`Error::Cancelled`].
+    pub fn sample(&self, options: &SampleOptions, cancel: &Cancel, out: &mut [f32]) -> Result<()> {
+        let parameters = self.layout().parameters();
+        let needed = options.count.checked_mul(parameters);
+        if needed != Some(out.len()) {
+            return Err(Error::BufferTooSmall {
+                given: out.len().saturating_mul(4),
+                needed: needed.unwrap_or(usize::MAX).saturating_mul(4),
+            });
+        }
+        self.check(options)?;
+        let condition = self.standardized(options)?;
+        if options.count == 0 {
+            return Ok(());
+        }
+        let threads = match self.engine.is_parallel() {
+            true if options.threads == 0 => {
+                std::thread::available_parallelism().map_or(1, usize::from)
+            }
+            true => options.threads,
+            false => 1,
+        };
+        let rows = options.count.div_ceil(threads).min(self.batch_rows());
+        let run = |first: usize, out: &mut [f32]| {
+            let batch = Batch {
+                options,
+                first: options.first + first as u64,
+                count: out.len() / parameters,
+                condition: condition.clone(),
+                cancel,
+            };
+            cancel.check()?;
+            self.engine.sample(&batch, out)
+        };
+        if threads == 1 || rows >= options.count {
+            let batches = out.chunks_mut(rows * parameters).enumerate();
+            return batches.map(|(i, part)| run(i * rows, part)).collect();
+        }
+        let parts = std::sync::Mutex::new(out.chunks_mut(rows * parameters).enumerate());
+        let next = || parts.lock().map_or(None, |mut parts| parts.next());
+        std::thread::scope(|scope| {
+            let work = || -> Result<()> {
+                while let Some((i, part)) = next() {
+                    run(i * rows, part)?;
+                }
+                Ok(())
+            };
+            let workers: Vec<_> = (0..threads.min(options.count))
+                .map(|_| scope.spawn(work))
+                .collect();
+            workers.into_iter().try_for_each(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|_| Err(Error::Internal("a sampling thread panicked".into())))
+            })
+        })
+    }
+
+    /// Samples networks one batch at a time and calls `visit` with each one's number and weights, in
+    /// order; memory does not grow with `options.count`.
+    pub fn sample_each(
+        &self,
+        options: &SampleOptions,
+        cancel: &Cancel,
+        visit: &mut dyn FnMut(u64, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        self.check(options)?;
+        let parameters = self.layout().parameters();
+        let rows = self.batch_rows().min(options.count.max(1));
+        let mut buffer = vec![0.0; rows * parameters];
+        let mut done = 0;
+        while done < options.count {
+            let count = rows.min(options.count - done);
+            let part = SampleOptions {
+                count,
+                first: options.first + done as u64,
+                ..options.clone()
+            };
+            self.sample(&part, cancel, &mut buffer[..count * parameters])?;
+            for (row, number) in buffer[..count * parameters]
+                .chunks_exact(parameters)
+                .zip(part.first..)
+            {
+                visit(number, row)?;
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// A network's tensors with their original names, shapes and dtypes, in the original order: the
+    /// generated ones from `weights`, the others from the base.
+    pub fn tensors(&self, weights: &[f32]) -> Result<Vec<Tensor>> {
+        network::tensors(&self.file, weights)
+    }
+
+    /// Writes a network as a safetensors file.
+    pub fn write_network(&self, weights: &[f32], path: &Path) -> Result<()> {
+        network::write(&self.tensors(weights)?, path)
+    }
+
+    fn batch_rows(&self) -> usize {
+        (BATCH_NUMBERS / self.layout().parameters()).clamp(1, BATCH)
+    }
+
+    fn check(&self, options: &SampleOptions) -> Result<()> {
+        let samplers = self.engine.samplers();
+        if let Some(sampler) = options
+            .sampler
+            .filter(|sampler| !samplers.contains(sampler))
+        {
+            return Err(Error::invalid(format!(
+                "sampler {sampler:?} does not fit this generator's engine; choose one of {samplers:?}"
+            )));
+        }
+        if options.steps == Some(0) {
+            return Err(Error::invalid("0 sampling steps; ask for at least 1"));
+        }
+        if !options.temperature.is_finite() || options.temperature < 0.0 {
+            return Err(Error::invalid(format!(
+                "temperature {} is no scale; give 0 or more",
+                options.temperature
+            )));
+        }
+        if !options.guidance.is_finite() {
+            return Err(Error::invalid(format!(
+                "guidance {} is no scale; give a finite number",
+                options.guidance
+            )));
+        }
+        if options.first.checked_add(options.count as u64).is_none() {
+            return Err(Error::invalid(
+                "the samples' numbers pass 2^64; choose a smaller first one",
+            ));
+        }
+        Ok(())
+    }
+
+    fn standardized(&self, options: &SampleOptions) -> Result<Option<Vec<f32>>> {
+        let Some(condition) = &options.condition else {
+            return Ok(None);
+        };
+        let specs = &self.about().conditions;
+        if condition.len() != specs.len() {
+            let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+            return Err(Error::Condition(format!(
+                "the condition has {} numbers and the generator's has {} {names:?}; give one per name",
+                condition.len(),
+                specs.len()
+            )));
+        }
+        if let Some((value, spec)) = condition
+            .iter()
+            .zip(specs)
+            .find(|(value, _)| !value.is_finite())
+        {
+            return Err(Error::Condition(format!(
+                "condition {} is {value}; give a finite number",
+                spec.name
+            )));
+        }
+        let standardize =
+            |(value, spec): (&f32, &super::ConditionSpec)| (value - spec.mean) / spec.deviation;
+        Ok(Some(condition.iter().zip(specs).map(standardize).collect()))
+    }
+}

@@ -1,0 +1,35 @@
+//! Opening a generator: the one place that knows every engine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::generator::{DefaultEngine, Engine, EngineName, Generator, GeneratorFile};
+
+impl Generator {
+    /// Opens a generator file; its numbers are mapped, not read.
+    ///
+    /// Fails with [`crate::Error::Corrupt`] on a damaged file, [`crate::Error::NewerVersion`] on one of
+    /// a newer libpdiff, [`crate::Error::Unsupported`] where its engine needs the build with libtorch.
+    pub fn open(path: &Path) -> Result<Generator> {
+        let file = Arc::new(GeneratorFile::open(path)?);
+        let engine: Box<dyn Engine> = match file.about.engine {
+            EngineName::Default => Box::new(DefaultEngine::open(file.clone())?),
+            EngineName::Paper => paper(file.clone())?,
+        };
+        Ok(Generator::new(file, engine))
+    }
+}
+
+#[cfg(feature = "torch")]
+fn paper(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
+    crate::torch::paper_engine(file)
+}
+
+#[cfg(not(feature = "torch"))]
+fn paper(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
+    Err(crate::Error::Unsupported(format!(
+        "{}: the paper engine needs libtorch; use the build of libpdiff with its torch feature",
+        file.container.path().display()
+    )))
+}

@@ -1,0 +1,122 @@
+//! Training the default engine: fit the components, learn the flow, judge, write.
+
+mod fit;
+mod gates;
+mod module;
+
+use std::collections::HashMap;
+
+use super::train::{Job, Meter};
+use crate::codec::Fit;
+use crate::container::Entry;
+use crate::denoiser::Flow;
+use crate::error::{Error, Result};
+use crate::generator::{
+    CALIBRATION_MATRIX, CALIBRATION_SHIFT, Calibration, DefaultConfig, EngineName, LatentSampler, Report, write_generator,
+};
+use crate::layout::{Dtype, TensorSpec};
+use crate::tensor::Tensor;
+
+/// Sampler steps that measure best per time (docs/benchmarks.md).
+const SAMPLER_STEPS: usize = 8;
+
+/// Trains and writes a generator of the default engine.
+pub(super) fn train(job: &mut Job) -> Result<Report> {
+    let meter = Meter::new("codec", 0, job.collection.layout().parameters() as u64);
+    let train = job.train.clone();
+    let codec = Fit::new(job.collection, &train, &mut |done, _| job.tick(&meter, done as u64, f64::NAN))?;
+    let mut report = Report {
+        held_out_reconstruction: mean(job.held_out.iter().map(|i| codec.lost[*i])),
+        ..Report::default()
+    };
+    let mut tensors = Vec::new();
+    let mut sampler = LatentSampler {
+        latents: codec.latents,
+        flow: None,
+        calibration: None,
+        steps: SAMPLER_STEPS,
+    };
+    let mut raw = None;
+    let trained = fit::flow(job, &codec, &mut report)?;
+    let architecture = trained.as_ref().map(|trained| trained.architecture);
+    if let Some(trained) = trained {
+        let width = trained.architecture.width;
+        sampler.flow = Some(Flow::read(&lookup(&trained.tensors), trained.architecture)?);
+        let drawn = gates::draw(job, &sampler, width, gates::SAMPLES)?;
+        raw = mean(drawn.iter().map(|z| f64::from(*z).powi(2))).map(f64::sqrt);
+        let calibration = Calibration::fit(&drawn, width)?;
+        tensors = trained.tensors;
+        tensors.push(named(CALIBRATION_MATRIX, &[width, width], &calibration.matrix));
+        tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
+        sampler.calibration = Some(calibration);
+    }
+    gates::judge(job, &codec, &sampler, raw, &mut report)?;
+
+    let config = DefaultConfig {
+        latents: codec.latents,
+        residual: codec.truncated,
+        flow: architecture,
+        steps: SAMPLER_STEPS,
+    };
+    let config = serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
+    write(job, &codec, config, &tensors, report)
+}
+
+/// Streams the generator into its file.
+fn write(
+    job: &Job,
+    codec: &Fit,
+    config: serde_json::Value,
+    flow: &[Tensor],
+    report: Report,
+) -> Result<Report> {
+    let parameters = job.collection.layout().parameters();
+    let mut entries = vec![
+        Entry::new("normalize.mean", Dtype::F32, &[parameters]),
+        Entry::new("normalize.scale", Dtype::F32, &[codec.normalizer.scale.len()]),
+        Entry::new("codec.decoder", Dtype::F32, &[parameters, codec.latents]),
+    ];
+    if codec.truncated {
+        entries.push(Entry::new("codec.residual", Dtype::F32, &[parameters]));
+    }
+    entries.extend(flow.iter().map(|t| Entry::new(&t.spec.name, t.spec.dtype, &t.spec.shape)));
+    let base = job.collection.base()?;
+    let mut about = job.about(EngineName::Default, config, report)?;
+    about.base = base.iter().map(|tensor| tensor.spec.clone()).collect();
+    write_generator(job.generator, &about, &base, &entries, &mut |writer| {
+        writer.write_f32(&codec.normalizer.mean)?;
+        writer.write_f32(&codec.normalizer.scale)?;
+        let mut residual = Vec::new();
+        codec.decoder(job.collection, &job.train, &mut |decoder, rest| {
+            job.cancel.check()?;
+            residual.extend_from_slice(rest);
+            writer.write_f32(decoder)
+        })?;
+        writer.write_f32(&residual)?;
+        flow.iter().try_for_each(|tensor| writer.write(&tensor.bytes))
+    })?;
+    Ok(about.report)
+}
+
+/// Finds tensors by their names, as [`Flow::read`] asks for them.
+fn lookup(tensors: &[Tensor]) -> impl Fn(&str, &[usize]) -> Result<Vec<f32>> {
+    let named: HashMap<&str, &Tensor> = tensors.iter().map(|t| (t.spec.name.as_str(), t)).collect();
+    move |name, shape| {
+        let tensor = named
+            .get(name)
+            .filter(|tensor| tensor.spec.shape == shape)
+            .ok_or_else(|| Error::Internal(format!("no tensor {name} {shape:?}")))?;
+        let mut values = vec![0.0; tensor.spec.count()];
+        tensor.to_f32(&mut values);
+        Ok(values)
+    }
+}
+
+fn named(name: &str, shape: &[usize], values: &[f32]) -> Tensor {
+    Tensor::from_f32(TensorSpec::new(name, shape, Dtype::F32), values)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
+    (n > 0).then(|| sum / n as f64)
+}

@@ -1,0 +1,171 @@
+//! Training a generator, whichever engine: opening the collection, resuming, writing the file.
+
+use std::path::{Path, absolute};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use super::checkpoint::Checkpoint;
+use super::{default, paper};
+use super::device::resolve;
+use super::split::split;
+use crate::collection::Collection;
+use crate::document::digest;
+use crate::error::{Error, Result};
+use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
+use crate::train::{Progress, TrainOptions};
+
+/// Snapshots that training needs.
+const FEWEST: usize = 2;
+
+/// What both engines' trainings work with.
+pub(super) struct Job<'a> {
+    pub collection: &'a Collection,
+    /// Indices of the snapshots to learn from, and of those to judge by.
+    pub train: Vec<usize>,
+    pub held_out: Vec<usize>,
+    pub conditions: Vec<ConditionSpec>,
+    pub options: &'a TrainOptions,
+    pub device: tch::Device,
+    pub generator: &'a Path,
+    pub cancel: &'a Cancel,
+    pub progress: &'a mut dyn FnMut(&Progress) -> Result<()>,
+    pub started: Instant,
+}
+
+impl Job<'_> {
+    /// Reports a step, unless the work was cancelled.
+    pub fn tick(&mut self, meter: &Meter, step: u64, loss: f64) -> Result<()> {
+        self.cancel.check()?;
+        (self.progress)(&meter.at(step, loss))
+    }
+
+    /// Everything about the generator but its engine's settings and its report.
+    pub fn about(&self, engine: EngineName, config: serde_json::Value, report: Report) -> Result<About> {
+        let path = self.collection.path();
+        let mut about = About::new(engine, config, self.collection.layout().clone());
+        about.order = self.collection.order().to_vec();
+        about.conditions = self.conditions.clone();
+        about.report = Report {
+            seconds: self.started.elapsed().as_secs_f64(),
+            ..report
+        };
+        about.provenance = Provenance {
+            collection: absolute(path).map_err(Error::io(path))?.display().to_string(),
+            snapshots: self.collection.len(),
+            held_out: self.held_out.clone(),
+            seed: self.options.seed,
+            library: env!("CARGO_PKG_VERSION").into(),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        };
+        Ok(about)
+    }
+
+    /// The checkpoint of this training and no other.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let options = self.options;
+        let job = digest(&json!({
+            "collection": self.collection.digest()?,
+            "snapshots": self.collection.len(),
+            "engine": options.engine,
+            "seed": options.seed,
+            "steps": options.steps,
+            "autoencoder_steps": options.autoencoder_steps,
+            "library": env!("CARGO_PKG_VERSION"),
+        }));
+        Ok(Checkpoint::new(self.generator, job, options.checkpoint_seconds))
+    }
+
+    /// Standardized conditions of snapshots, [indices, conditions].
+    pub fn standardized(&self, indices: &[usize]) -> Vec<f32> {
+        let standardize = |(value, spec): (&f32, &ConditionSpec)| (value - spec.mean) / spec.deviation;
+        indices
+            .iter()
+            .flat_map(|i| self.collection.condition(*i).iter().zip(&self.conditions).map(standardize))
+            .collect()
+    }
+}
+
+/// Measures a phase's speed.
+pub(super) struct Meter {
+    phase: &'static str,
+    total: u64,
+    first: u64,
+    started: Instant,
+}
+
+impl Meter {
+    /// A phase of `total` steps that begins (or resumes) at step `first`.
+    pub fn new(phase: &'static str, first: u64, total: u64) -> Meter {
+        Meter { phase, total, first, started: Instant::now() }
+    }
+
+    pub fn at(&self, step: u64, loss: f64) -> Progress {
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
+        let rate = step.saturating_sub(self.first) as f64 / seconds;
+        let left = self.total.saturating_sub(step) as f64;
+        Progress {
+            phase: self.phase,
+            step,
+            total: self.total,
+            loss,
+            rate,
+            seconds_left: if rate > 0.0 { left / rate } else { f64::NAN },
+        }
+    }
+}
+
+/// See [`crate::train`].
+pub(crate) fn train(
+    collection: &Path,
+    generator: &Path,
+    options: &TrainOptions,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&Progress) -> Result<()>,
+) -> Result<Report> {
+    let started = Instant::now();
+    let collection = Collection::open(collection)?;
+    if collection.len() < FEWEST {
+        return Err(Error::TooFewSnapshots {
+            path: collection.path().to_owned(),
+            found: collection.len(),
+            needed: FEWEST,
+        });
+    }
+    let device = resolve(options.device)?;
+    let (train, held_out) = split(collection.len());
+    let mut job = Job {
+        conditions: condition_specs(&collection, &train),
+        collection: &collection,
+        train,
+        held_out,
+        options,
+        device,
+        generator,
+        cancel,
+        progress,
+        started,
+    };
+    match options.engine {
+        EngineName::Default => default::train(&mut job),
+        EngineName::Paper => paper::train(&mut job),
+    }
+}
+
+/// How conditions are standardized; one that never changes keeps its units.
+fn condition_specs(collection: &Collection, train: &[usize]) -> Vec<ConditionSpec> {
+    let n = train.len() as f64;
+    let column = |c: usize| train.iter().map(move |i| f64::from(collection.condition(*i)[c]));
+    let names = collection.conditions().iter().enumerate();
+    names
+        .map(|(c, name)| {
+            let mean = column(c).sum::<f64>() / n;
+            let deviation = (column(c).map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+            ConditionSpec {
+                name: name.clone(),
+                mean: mean as f32,
+                deviation: if deviation > 0.0 { deviation as f32 } else { 1.0 },
+            }
+        })
+        .collect()
+}

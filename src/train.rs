@@ -1,0 +1,78 @@
+//! Training a generator: what a call may choose, and who does the work.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::generator::{Cancel, Device, EngineName, Report};
+
+/// What training may choose. The defaults serve any collection.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    pub engine: EngineName,
+    /// Keys every random number of the training.
+    pub seed: u64,
+    pub device: Device,
+    /// Steps of the denoiser's training. None: the engine's own number.
+    pub steps: Option<u64>,
+    /// Steps of the autoencoder's training; paper engine only. None: the published number.
+    pub autoencoder_steps: Option<u64>,
+    /// Seconds between checkpoints of the training, from which a killed one resumes.
+    pub checkpoint_seconds: u64,
+}
+
+impl Default for TrainOptions {
+    fn default() -> TrainOptions {
+        TrainOptions {
+            engine: EngineName::Default,
+            seed: 0,
+            device: Device::Cpu,
+            steps: None,
+            autoencoder_steps: None,
+            checkpoint_seconds: 30,
+        }
+    }
+}
+
+/// Where a training is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// `codec`, `autoencoder`, `denoiser` or `gates`.
+    pub phase: &'static str,
+    /// Steps done of this phase.
+    pub step: u64,
+    /// Steps of this phase.
+    pub total: u64,
+    /// The phase's latest loss; NaN where it has none.
+    pub loss: f64,
+    /// Steps a second.
+    pub rate: f64,
+    /// Estimated seconds until the phase ends.
+    pub seconds_left: f64,
+}
+
+/// Learns a generator from the collection in folder `collection` and writes it to the file
+/// `generator`, which is replaced only on success. Returns the report that the file carries.
+///
+/// A checkpoint stands beside the generator (`<generator>.checkpoint`) while the work goes on; a
+/// call with the same collection and options resumes from it to the same result. `progress` may
+/// return an error, which ends the training like a cancel.
+///
+/// Fails with [`Error::TooFewSnapshots`] below two snapshots, [`Error::DeviceUnavailable`],
+/// [`Error::Cancelled`], [`Error::Unsupported`] in a build without libtorch.
+pub fn train(
+    collection: &Path,
+    generator: &Path,
+    options: &TrainOptions,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&Progress) -> Result<()>,
+) -> Result<Report> {
+    #[cfg(feature = "torch")]
+    return crate::torch::train(collection, generator, options, cancel, progress);
+    #[cfg(not(feature = "torch"))]
+    {
+        let _ = (collection, generator, options, cancel, progress);
+        Err(crate::Error::Unsupported(
+            "this build of libpdiff has no libtorch and cannot train; use the one with the torch feature".into(),
+        ))
+    }
+}
