@@ -37,8 +37,8 @@ lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 	cargo fmt --all --check
 	$(TORCH) cargo clippy $(RELEASE) --all-targets -- -D warnings
 
-header: need-python3 need-cargo ## include/pdiff.h from src/ffi
-	$(TORCH) PDIFF_WRITE_HEADER=1 cargo test --release --test header
+header: need-cc need-c++ need-cargo ## include/pdiff.h from src/ffi
+	PDIFF_BLESS=1 cargo test --no-default-features --test header
 
 bench: need-c++ need-python3 need-cargo ## times of training and sampling
 	$(TORCH) cargo bench

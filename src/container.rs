@@ -206,7 +206,7 @@ impl Container {
             .map_err(|error| Error::corrupt(path, format!("not a safetensors file ({error})")))?;
         let data = length + 8;
         let digits = checksum_range(&bytes[..data])
-            .ok_or_else(|| Error::corrupt(path, "no checksum; this file is not one of ours"))?;
+            .ok_or_else(|| Error::corrupt(path, "no checksum, so not one of our files; name one that pdiff wrote"))?;
         let mut hash = Xxh3Default::new();
         hash.update(&bytes[..digits.start]);
         hash.update(&[b'0'; DIGITS]);

@@ -8,6 +8,7 @@ mod diffusion;
 mod document;
 mod error;
 pub mod evaluate;
+mod ffi;
 mod files;
 mod generator;
 mod layout;
@@ -34,12 +35,8 @@ pub use generator::{
 };
 pub use layout::{Dtype, Layout, Role, TensorSpec};
 pub use tensor::Tensor;
-pub use train::{Progress, TrainOptions, train};
-
-/// The parts that benches/ times on their own.
+/// For the benchmark that times a step of the paper engine.
 #[cfg(feature = "torch")]
 #[doc(hidden)]
-pub mod bench {
-    pub use crate::diffusion::{Denoiser, ddpm};
-    pub use crate::torch::paper::{PaperConfig, Sampler, Trainer};
-}
+pub use torch::paper;
+pub use train::{Progress, TrainOptions, train};

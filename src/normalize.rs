@@ -26,7 +26,6 @@ pub(crate) fn transform(role: Role, values: &mut [f32]) {
 
 impl Normalizer {
     /// Weights to normalized weights, in place.
-    #[cfg(any(test, feature = "torch"))]
     pub(crate) fn forward(&self, layout: &Layout, weights: &mut [f32]) {
         for ((tensor, range), scale) in layout.ranges().zip(&self.scale) {
             let values = &mut weights[range.clone()];

@@ -147,17 +147,18 @@ fn every_figure_agrees_with_numpy() {
     assert!(stored.novelty < 1e-6 && stored.overlap_zoo == Some(1.0));
     assert_eq!(stored.novel_and_performing, [0.0; 4]);
 
-    let json = serde_json::to_string(&evaluation).unwrap();
-    let path = std::path::Path::new("evaluation.json");
-    let read = Evaluation::from_json(path, &json).unwrap();
-    assert_eq!(read.verdicts, evaluation.verdicts);
-    assert_eq!(read.rows[3].points.map, evaluation.rows[3].points.map);
-    let newer = json.replacen("\"version\":1", "\"version\":2", 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evaluation.json");
+    evaluation.write(&path).unwrap();
+    assert_eq!(Evaluation::open(&path).unwrap(), evaluation);
+    let json = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, json.replacen("\"version\": 1", "\"version\": 2", 1)).unwrap();
     assert!(matches!(
-        Evaluation::from_json(path, &newer),
+        Evaluation::open(&path),
         Err(Error::NewerVersion { found: 2, .. })
     ));
-    assert!(Evaluation::from_json(path, "{").is_err());
+    std::fs::write(&path, "{").unwrap();
+    assert!(Evaluation::open(&path).is_err());
 }
 
 /// `rows` networks of 40 weights about 1, scattered by `deviation`.

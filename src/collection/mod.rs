@@ -6,6 +6,7 @@ mod select;
 mod shard;
 mod snapshot;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
@@ -68,7 +69,12 @@ impl Collection {
     pub fn open(path: &Path) -> Result<Collection> {
         let manifest: Manifest =
             document::read(&path.join(MANIFEST), FORMAT).map_err(|error| match error {
-                Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Error::Io { source, .. }
+                    if matches!(
+                        source.kind(),
+                        ErrorKind::NotFound | ErrorKind::NotADirectory
+                    ) =>
+                {
                     Error::invalid(format!(
                         "{}: not a collection; make one with pdiff collect",
                         path.display()

@@ -2,7 +2,7 @@
 //! and placed in one space.
 
 use super::baselines::Budget;
-use super::evaluation::{Evaluation, Kind, Points, Row, VERSION};
+use super::evaluation::{Evaluation, Kind, Points, Row};
 use super::overlap::{Errors, mean_maximum, mean_maximum_leave_one_out, mean_pairwise};
 use super::plan::{Judge, Plan};
 use super::reference::{Placement, Reference};
@@ -176,7 +176,7 @@ impl Table<'_> {
         }
         let principal = &self.reference.principal;
         Evaluation {
-            version: VERSION,
+            generator: None,
             seed,
             taus: TAUS.to_vec(),
             bar: self.bar,

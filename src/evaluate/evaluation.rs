@@ -1,14 +1,17 @@
 //! An evaluation as it is stored: one row per set of networks, and what they say.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::baselines::Budget;
 use super::summary::Summary;
 use super::verdict::Verdict;
-use crate::error::{Error, Result};
+use crate::document;
+use crate::error::Result;
+use crate::generator::Provenance;
 
-/// The format of an evaluation's JSON.
-pub const VERSION: u32 = 1;
+const FORMAT: &str = "pdiff-evaluation";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,7 +64,11 @@ pub struct Points {
 /// A whole evaluation, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    pub version: u32,
+    /// What the judged generator was made from, by which a report finds it to be of that one; none
+    /// of sets that came from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Provenance>,
+    /// Seed of the baselines.
     pub seed: u64,
     pub taus: Vec<f64>,
     /// The zoo's mean score less one standard deviation.
@@ -83,17 +90,13 @@ impl Evaluation {
         self.rows.iter().find(|row| row.kind == kind)
     }
 
-    /// Reads what `serde_json` wrote. Fails on a newer version and on anything else.
-    pub fn from_json(path: &std::path::Path, json: &str) -> Result<Evaluation> {
-        let evaluation: Evaluation =
-            serde_json::from_str(json).map_err(|error| Error::corrupt(path, error.to_string()))?;
-        if evaluation.version > VERSION {
-            return Err(Error::NewerVersion {
-                path: path.to_owned(),
-                found: evaluation.version,
-                known: VERSION,
-            });
-        }
-        Ok(evaluation)
+    /// Writes the evaluation as JSON with a checksum.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        document::write(path, FORMAT, self)
+    }
+
+    /// Reads what [`Evaluation::write`] wrote. Fails on a newer version and on anything else.
+    pub fn open(path: &Path) -> Result<Evaluation> {
+        document::read(path, FORMAT)
     }
 }

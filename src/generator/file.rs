@@ -67,6 +67,13 @@ pub struct About {
 }
 
 impl About {
+    /// Reads what a generator file says of itself; needs no libtorch, whatever the engine.
+    ///
+    /// Fails as [`crate::Generator::open`] does on a damaged or newer file.
+    pub fn open(path: &Path) -> Result<About> {
+        Ok(GeneratorFile::open(path)?.about)
+    }
+
     pub(crate) fn new(engine: EngineName, config: Value, layout: Layout) -> About {
         About {
             format: FORMAT.into(),

@@ -3,6 +3,9 @@
 mod calibration;
 mod default;
 mod file;
+#[cfg(test)]
+mod fixtures;
+mod folder;
 mod latents;
 mod network;
 mod options;
@@ -12,8 +15,8 @@ mod sample;
 pub(crate) use calibration::Calibration;
 pub(crate) use default::{CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine};
 pub use file::{About, ConditionSpec, EngineName, Provenance};
-pub(crate) use latents::LatentSampler;
 pub(crate) use file::{GeneratorFile, write_generator};
+pub(crate) use latents::LatentSampler;
 pub use options::{Cancel, Device, SampleOptions, Sampler};
 pub use report::{Curve, Gate, Report};
 pub use sample::Generator;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::generator::file::{About, GeneratorFile};
 use crate::generator::network;
-use crate::generator::options::{Cancel, SampleOptions, Sampler};
+use crate::generator::options::{Cancel, Device, SampleOptions, Sampler};
 use crate::layout::Layout;
 use crate::noise::Noise;
 use crate::tensor::Tensor;
@@ -183,6 +183,11 @@ impl Generator {
         {
             return Err(Error::invalid(format!(
                 "sampler {sampler:?} does not fit this generator's engine; choose one of {samplers:?}"
+            )));
+        }
+        if let (Device::Cuda(number), false) = (options.device, cfg!(feature = "torch")) {
+            return Err(Error::DeviceUnavailable(format!(
+                "device cuda:{number}: this build of libpdiff has no libtorch; sample on the CPU"
             )));
         }
         if options.steps == Some(0) {

@@ -6,9 +6,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use super::checkpoint::Checkpoint;
-use super::{default, paper};
 use super::device::resolve;
 use super::split::split;
+use super::{default, paper};
 use crate::collection::Collection;
 use crate::document::digest;
 use crate::error::{Error, Result};
@@ -41,7 +41,12 @@ impl Job<'_> {
     }
 
     /// Everything about the generator but its engine's settings and its report.
-    pub fn about(&self, engine: EngineName, config: serde_json::Value, report: Report) -> Result<About> {
+    pub fn about(
+        &self,
+        engine: EngineName,
+        config: serde_json::Value,
+        report: Report,
+    ) -> Result<About> {
         let path = self.collection.path();
         let mut about = About::new(engine, config, self.collection.layout().clone());
         about.order = self.collection.order().to_vec();
@@ -51,12 +56,17 @@ impl Job<'_> {
             ..report
         };
         about.provenance = Provenance {
-            collection: absolute(path).map_err(Error::io(path))?.display().to_string(),
+            collection: absolute(path)
+                .map_err(Error::io(path))?
+                .display()
+                .to_string(),
             snapshots: self.collection.len(),
             held_out: self.held_out.clone(),
             seed: self.options.seed,
             library: env!("CARGO_PKG_VERSION").into(),
-            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+            created: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |time| time.as_secs()),
         };
         Ok(about)
     }
@@ -73,15 +83,26 @@ impl Job<'_> {
             "autoencoder_steps": options.autoencoder_steps,
             "library": env!("CARGO_PKG_VERSION"),
         }));
-        Ok(Checkpoint::new(self.generator, job, options.checkpoint_seconds))
+        Ok(Checkpoint::new(
+            self.generator,
+            job,
+            options.checkpoint_seconds,
+        ))
     }
 
     /// Standardized conditions of snapshots, [indices, conditions].
     pub fn standardized(&self, indices: &[usize]) -> Vec<f32> {
-        let standardize = |(value, spec): (&f32, &ConditionSpec)| (value - spec.mean) / spec.deviation;
+        let standardize =
+            |(value, spec): (&f32, &ConditionSpec)| (value - spec.mean) / spec.deviation;
         indices
             .iter()
-            .flat_map(|i| self.collection.condition(*i).iter().zip(&self.conditions).map(standardize))
+            .flat_map(|i| {
+                self.collection
+                    .condition(*i)
+                    .iter()
+                    .zip(&self.conditions)
+                    .map(standardize)
+            })
             .collect()
     }
 }
@@ -97,7 +118,12 @@ pub(super) struct Meter {
 impl Meter {
     /// A phase of `total` steps that begins (or resumes) at step `first`.
     pub fn new(phase: &'static str, first: u64, total: u64) -> Meter {
-        Meter { phase, total, first, started: Instant::now() }
+        Meter {
+            phase,
+            total,
+            first,
+            started: Instant::now(),
+        }
     }
 
     pub fn at(&self, step: u64, loss: f64) -> Progress {
@@ -155,7 +181,11 @@ pub(crate) fn train(
 /// How conditions are standardized; one that never changes keeps its units.
 fn condition_specs(collection: &Collection, train: &[usize]) -> Vec<ConditionSpec> {
     let n = train.len() as f64;
-    let column = |c: usize| train.iter().map(move |i| f64::from(collection.condition(*i)[c]));
+    let column = |c: usize| {
+        train
+            .iter()
+            .map(move |i| f64::from(collection.condition(*i)[c]))
+    };
     let names = collection.conditions().iter().enumerate();
     names
         .map(|(c, name)| {
@@ -164,7 +194,11 @@ fn condition_specs(collection: &Collection, train: &[usize]) -> Vec<ConditionSpe
             ConditionSpec {
                 name: name.clone(),
                 mean: mean as f32,
-                deviation: if deviation > 0.0 { deviation as f32 } else { 1.0 },
+                deviation: if deviation > 0.0 {
+                    deviation as f32
+                } else {
+                    1.0
+                },
             }
         })
         .collect()

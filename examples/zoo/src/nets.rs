@@ -23,7 +23,8 @@ pub enum Net {
 }
 
 enum Op {
-    /// A square convolution, then ReLU, then 2x2 max pooling where `pool` is set.
+    /// A square convolution, with 2x2 max pooling before its ReLU where `pool` is set (the order is the same
+    /// function, and cheaper).
     Conv {
         kernel: i64,
         padding: i64,
@@ -214,11 +215,11 @@ impl Weights {
         let mut x = x.shallow_clone();
         for (i, (layer, pair)) in layers.iter().zip(self.tensors.chunks_exact(2)).enumerate() {
             x = layer.forward(&x, &pair[0].1, &pair[1].1)?;
-            if i + 1 < layers.len() {
-                x = x.f_relu()?;
-            }
             if let Op::Conv { pool: true, .. } = layer.op {
                 x = x.f_max_pool2d(2, 2, 0, 1, false)?;
+            }
+            if i + 1 < layers.len() {
+                x = x.f_relu()?;
             }
         }
         Ok(x)

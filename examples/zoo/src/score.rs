@@ -12,7 +12,7 @@ use crate::data::{DataSet, Images};
 use crate::nets::{Net, Weights, classes};
 
 /// Images per forward pass: their activations stay in the processor's cache.
-const CHUNK: usize = 250;
+const CHUNK: usize = 500;
 
 #[derive(Args)]
 pub struct Options {

@@ -75,7 +75,7 @@ impl Net {
             },
             Net::CifarCnn => Recipe {
                 data: DataSet::Cifar10,
-                warmup: 30,
+                warmup: 20,
                 batch: 128,
                 peak: 6e-3,
                 lr: 1e-3,

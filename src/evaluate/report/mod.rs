@@ -3,10 +3,14 @@
 mod plots;
 mod svg;
 
+use std::path::Path;
+
 use super::evaluation::{Evaluation, Kind, Row};
 use super::number::number;
 use super::table::{grid, legend};
 use super::verdict::Tone;
+use crate::error::Result;
+use crate::files;
 use crate::generator::{Curve, Report};
 use svg::escape;
 
@@ -21,6 +25,13 @@ pub struct Page<'a> {
     /// drawn together.
     pub training: Option<&'a Report>,
     pub evaluation: Option<&'a Evaluation>,
+}
+
+impl Page<'_> {
+    /// Writes the page to a file, which is replaced only on success.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::write(path, html(self).as_bytes())
+    }
 }
 
 /// The whole page. Nothing in it refers to another file or host, and every string is escaped.

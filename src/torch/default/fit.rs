@@ -6,10 +6,10 @@ use std::f64::consts::FRAC_PI_2;
 use serde::{Deserialize, Serialize};
 use tch::Tensor as Torch;
 
-use super::module::FlowModule;
 use super::super::adamw::{AdamW, annealed};
 use super::super::arena::{Arena, copy_out, tensor};
 use super::super::train::{Job, Meter};
+use super::module::FlowModule;
 use crate::codec::Fit;
 use crate::denoiser::{Architecture, time_features};
 use crate::error::Result;
@@ -84,7 +84,8 @@ impl Rows<'_> {
         let n = self.architecture.conditions;
         if n > 0 {
             let shown = if hide { 0.0 } else { 1.0 };
-            to.features.extend(self.conditions[index * n..][..n].iter().map(|c| c * shown));
+            to.features
+                .extend(self.conditions[index * n..][..n].iter().map(|c| c * shown));
             to.features.push(shown);
         }
     }
@@ -92,11 +93,18 @@ impl Rows<'_> {
 
 impl Noisy {
     fn new() -> Noisy {
-        Noisy { y: Vec::new(), features: Vec::new(), velocity: Vec::new() }
+        Noisy {
+            y: Vec::new(),
+            features: Vec::new(),
+            velocity: Vec::new(),
+        }
     }
 
     fn tensors(&self, architecture: Architecture, device: tch::Device) -> Result<[Torch; 3]> {
-        let (w, f) = (architecture.width as i64, architecture.embedding_inputs() as i64);
+        let (w, f) = (
+            architecture.width as i64,
+            architecture.embedding_inputs() as i64,
+        );
         Ok([
             tensor(&self.y, &[-1, w], device)?,
             tensor(&self.features, &[-1, f], device)?,
@@ -140,8 +148,14 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
 
     let mut checkpoint = job.checkpoint()?;
     let mut state = State {
-        train: Curve { name: "denoising, train".into(), points: Vec::new() },
-        held_out: Curve { name: "denoising, held out".into(), points: Vec::new() },
+        train: Curve {
+            name: "denoising, train".into(),
+            points: Vec::new(),
+        },
+        held_out: Curve {
+            name: "denoising, held out".into(),
+            points: Vec::new(),
+        },
         ..State::default()
     };
     if let Some((saved, tensors)) = checkpoint.load::<State>() {
@@ -173,7 +187,7 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         // A short memory at first, so that the average forgets where it began.
         let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
         let current = arena.flat().f_detach()?;
-        average.f_lerp_(&current, 1.0 - decay)?;
+        let _ = average.f_lerp_(&current, 1.0 - decay)?;
         state.step += 1;
 
         if state.step % LOOK == 0 || state.step == total {
@@ -197,7 +211,7 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         }
         job.tick(&meter, state.step, loss_value)?;
     }
-    swap(&mut arena, &best)?;
+    let _ = swap(&mut arena, &best)?;
     let gain = gain(&module, &arena, &looked_at)?;
     report.gaussian_denoising = Some(mean_square(&looked_at[2])?);
     report.held_out_denoising = state.best.map(|(loss, _)| loss);
@@ -208,7 +222,10 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         &gain,
     ));
     checkpoint.remove();
-    Ok(Some(Trained { architecture, tensors }))
+    Ok(Some(Trained {
+        architecture,
+        tensors,
+    }))
 }
 
 /// Held-out snapshots at fixed times and noises.
@@ -232,22 +249,35 @@ fn swap(arena: &mut Arena, values: &Torch) -> Result<Torch> {
 
 /// Scales a gradient down to the largest norm, without waiting for the device.
 fn clipped(gradient: Torch) -> Result<Torch> {
-    let factor = gradient.f_norm()?.f_reciprocal()?.f_mul_scalar(LARGEST_GRADIENT)?;
+    let factor = gradient
+        .f_norm()?
+        .f_reciprocal()?
+        .f_mul_scalar(LARGEST_GRADIENT)?;
     Ok(gradient.f_mul(&factor.f_clamp_max(1.0)?)?)
 }
 
-fn held_out_loss(module: &FlowModule, arena: &Arena, [y, features, velocity]: &[Torch; 3]) -> Result<f64> {
+fn held_out_loss(
+    module: &FlowModule,
+    arena: &Arena,
+    [y, features, velocity]: &[Torch; 3],
+) -> Result<f64> {
     let predicted = module.velocity(arena, y, features)?.f_detach()?;
     mean_square(&predicted.f_sub(velocity)?)
 }
 
 fn mean_square(x: &Torch) -> Result<f64> {
-    Ok(x.f_square()?.f_mean(tch::Kind::Float)?.f_double_value(&[])?)
+    Ok(x.f_square()?
+        .f_mean(tch::Kind::Float)?
+        .f_double_value(&[])?)
 }
 
 /// Per latent, the factor of the predicted velocity that fits held-out snapshots best, within 0 and
 /// 1: what does not generalize falls back to the Gaussian.
-fn gain(module: &FlowModule, arena: &Arena, [y, features, velocity]: &[Torch; 3]) -> Result<Vec<f32>> {
+fn gain(
+    module: &FlowModule,
+    arena: &Arena,
+    [y, features, velocity]: &[Torch; 3],
+) -> Result<Vec<f32>> {
     let predicted = module.velocity(arena, y, features)?.f_detach()?;
     let sum = |x: Torch| x.f_sum_dim_intlist(0i64, false, tch::Kind::Float);
     let matched = sum(predicted.f_mul(velocity)?)?;

@@ -32,14 +32,28 @@ pub(super) struct FlowModule {
 impl FlowModule {
     /// Declares the parameters. Layers that end in a sum start at zero, so that training begins at
     /// the collection's Gaussian; the others as PyTorch starts a linear layer.
-    pub fn new(architecture: Architecture, stream: &mut Stream, device: Device) -> Result<(FlowModule, Arena)> {
+    pub fn new(
+        architecture: Architecture,
+        stream: &mut Stream,
+        device: Device,
+    ) -> Result<(FlowModule, Arena)> {
         let mut plan = Plan::default();
         let mut layers = Vec::new();
         for pair in architecture.parameters().chunks_exact(2) {
-            let [(weight, shape), (bias, bias_shape)] = pair else { continue };
-            let zero = ["film", "down", "output"].iter().any(|part| weight.contains(part));
+            let [(weight, shape), (bias, bias_shape)] = pair else {
+                continue;
+            };
+            let zero = ["film", "down", "output"]
+                .iter()
+                .any(|part| weight.contains(part));
             let bound = 1.0 / (shape[1] as f64).sqrt();
-            let init = || if zero { Init::Constant(0.0) } else { Init::Uniform(bound) };
+            let init = || {
+                if zero {
+                    Init::Constant(0.0)
+                } else {
+                    Init::Uniform(bound)
+                }
+            };
             layers.push(Dense {
                 weight: plan.declare(weight.clone(), shape, init()),
                 bias: plan.declare(bias.clone(), bias_shape, init()),
@@ -80,6 +94,12 @@ impl FlowModule {
     }
 
     fn standardize(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_layer_norm(&[self.hidden], None::<Tensor>, None::<Tensor>, EPSILON.into(), false)?)
+        Ok(x.f_layer_norm(
+            &[self.hidden],
+            None::<Tensor>,
+            None::<Tensor>,
+            EPSILON.into(),
+            false,
+        )?)
     }
 }

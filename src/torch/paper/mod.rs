@@ -5,6 +5,8 @@
 //! one-dimensional convolutional network predicts noise on latents. Tensors carry the names that
 //! the authors' state dicts have.
 
+
+
 mod autoencoder;
 mod config;
 mod denoiser;
@@ -13,8 +15,14 @@ mod layers;
 mod sample;
 mod train;
 
+pub use config::PaperConfig;
 pub(crate) use engine::paper_engine;
 pub(super) use engine::train;
+pub use sample::Sampler;
+pub use train::{Phase, State, Trainer};
+
+#[cfg(test)]
+mod tests;
 
 #[doc(hidden)]
 pub use config::PaperConfig;
@@ -23,5 +31,3 @@ pub use sample::Sampler;
 #[doc(hidden)]
 pub use train::Trainer;
 
-#[cfg(test)]
-mod tests;

@@ -3,11 +3,11 @@
 use safetensors::SafeTensors;
 use tch::{Device, Reduction};
 
-use crate::torch::adamw::{AdamW, annealed};
-use crate::torch::arena::{Arena, copy_out, tensor};
+use super::super::adamw::{AdamW, annealed};
+use super::super::arena::{Arena, copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::denoiser::Denoiser;
-use super::train::{Rows, State};
+use super::train::Rows;
 use super::*;
 use crate::diffusion::Denoiser as _;
 use crate::diffusion::ddim;
@@ -338,4 +338,19 @@ fn settings_without_meaning_are_refused() {
     ] {
         assert!(Trainer::new(config, WIDTH, SNAPSHOTS, Device::Cpu).is_err());
     }
+}
+
+/// Trains to the end; an error of `progress` ends the training, and the trainer's state can still be
+/// taken.
+fn train(
+    trainer: &mut Trainer,
+    rows: Rows,
+    progress: &mut dyn FnMut(Phase, usize, usize, f64) -> Result<()>,
+) -> Result<Vec<crate::Tensor>> {
+    while let Some((phase, step, steps)) = trainer.next() {
+        if let Some(loss) = trainer.step(rows)? {
+            progress(phase, step, steps, loss)?;
+        }
+    }
+    trainer.finish(rows)
 }

@@ -1,0 +1,253 @@
+//! Every command and flag; help, man pages and completions come from here.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use pdiff::{Device, EngineName, Sampler};
+
+use crate::condition::{Named, Wanted};
+
+/// Learn a generator of neural-network weights from checkpoints, and sample
+/// ready-to-use networks from it
+#[derive(Parser)]
+#[command(
+    name = "pdiff",
+    version,
+    max_term_width = 80,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+A session:
+  pdiff collect zoo/ runs/*.safetensors         checkpoints of one architecture
+  pdiff train zoo/ -o net.pdiff                 learn their generator
+  pdiff sample net.pdiff -n 200 --seed 1 -o out/
+                                                200 networks, one file each
+  pdiff evaluate net.pdiff --score './score {file}'
+                                                beside originals and baselines
+  pdiff report net.pdiff -o report.html         one page with the pictures
+
+Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print the result, or the error, as one JSON value on stdout
+    #[arg(long, global = true, display_order = 900)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Collect(Collect),
+    Train(Train),
+    Sample(Sample),
+    Evaluate(Evaluate),
+    Report(Report),
+    Inspect(Inspect),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Append checkpoints to a collection
+///
+/// Reads safetensors and PyTorch state dicts (.pt, .pth; no code in them is
+/// run). All of a call's files are added or none. The first call makes the
+/// folder and decides which tensors are generated; the others are kept once and
+/// handed back with every sampled network.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  pdiff collect zoo/ runs/*.safetensors --select 'head.*' --select '!*.bias'
+
+A table gives each file its own condition and metrics:
+  {\"conditions\": [\"speed\"],
+   \"snapshots\": {\"runs/a.safetensors\": {\"condition\": [1.0],
+                                        \"metrics\": {\"accuracy\": 0.9}}}}")]
+pub struct Collect {
+    /// The collection's folder; made when it is not there
+    pub collection: PathBuf,
+    /// Checkpoints of one architecture
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Generate only tensors whose name matches; * crosses dots, a leading !
+    /// excludes [default: every floating-point tensor]
+    #[arg(long, value_name = "GLOB")]
+    pub select: Vec<String>,
+    /// A number of the condition, for all files of this call; repeat in the
+    /// same order in every call
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub condition: Vec<Named>,
+    /// Conditions and metrics per file, as JSON; files are named as on the
+    /// command line
+    #[arg(long, value_name = "FILE.json", conflicts_with = "condition")]
+    pub table: Option<PathBuf>,
+}
+
+/// Learn a generator from a collection
+///
+/// Needs no tuning. A training that was stopped or killed resumes when the same
+/// command runs again. Gates check for collapsed and for copying generators: one
+/// that fails them is written all the same, and said to be not good.
+#[derive(Args)]
+pub struct Train {
+    /// The collection's folder
+    pub collection: PathBuf,
+    /// The generator file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// default: flow over principal components; paper: p-diff as published
+    #[arg(long, default_value = "default", value_parser = engine())]
+    pub engine: EngineName,
+    /// Keys every random number
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Steps of the denoiser's training [default: the engine's own]
+    #[arg(long)]
+    pub steps: Option<u64>,
+    /// Steps of the autoencoder's training (paper engine) [default: as published]
+    #[arg(long, value_name = "STEPS")]
+    pub autoencoder_steps: Option<u64>,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+}
+
+/// Sample networks from a generator
+///
+/// Writes one safetensors file per network, network-000000.safetensors and so
+/// on, with the names, shapes and dtypes of the collected checkpoints. Network i
+/// of a seed is the same whatever the number of networks or threads.
+#[derive(Args)]
+pub struct Sample {
+    /// The generator file
+    pub generator: PathBuf,
+    /// The folder for the networks; made when it is not there
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+    /// Networks to sample
+    #[arg(short = 'n', long, default_value_t = 1)]
+    pub count: usize,
+    /// Keys every random number
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// NAME=VALUE for each number of the condition, or all as 1.5,0
+    /// [default: the collection as a whole]
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub condition: Vec<Wanted>,
+    /// 1 follows the condition, more exaggerates it, 0 ignores it
+    #[arg(
+        long,
+        default_value_t = 1.0,
+        value_name = "SCALE",
+        allow_negative_numbers = true
+    )]
+    pub guidance: f32,
+    /// heun and euler serve the default engine, the others the paper engine
+    /// [default: the engine's own]
+    #[arg(long, value_parser = sampler())]
+    pub sampler: Option<Sampler>,
+    /// Sampler steps [default: the engine's own]
+    #[arg(long)]
+    pub steps: Option<usize>,
+    /// Scale of the noise; below 1 networks crowd around the mean
+    #[arg(
+        long,
+        default_value_t = 1.0,
+        value_name = "SCALE",
+        allow_negative_numbers = true
+    )]
+    pub temperature: f32,
+    /// Number of the first network
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    pub first: u64,
+    /// Threads of the default engine; 0 takes one per core
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+}
+
+/// Score sampled networks beside originals and trivial baselines
+///
+/// The scoring program prints one JSON object per network, in order:
+/// {"score": 0.97}, higher is better. With "predictions" and "labels" (lists of
+/// classes, one per test example) the table also compares errors; with
+/// "selection_score" baselines that choose do so on it and not on the score.
+/// The evaluation is kept beside the generator, as net.evaluation.json.
+#[derive(Args)]
+pub struct Evaluate {
+    /// The generator file
+    pub generator: PathBuf,
+    /// The scoring program: {file} stands for one network, {files} for up to 64
+    #[arg(long, value_name = "COMMAND")]
+    pub score: String,
+    /// Networks to sample, and to make for each baseline
+    #[arg(short = 'n', long, default_value_t = 200)]
+    pub count: usize,
+    /// Keys the samples and the baselines
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The collection's folder, when it has moved since training
+    #[arg(long, value_name = "FOLDER")]
+    pub collection: Option<PathBuf>,
+    /// Where the evaluation is kept [default: beside the generator]
+    #[arg(short, long, value_name = "FILE.json")]
+    pub output: Option<PathBuf>,
+}
+
+/// Write one HTML page about a generator
+///
+/// The page stands alone: no scripts, nothing loaded from elsewhere. It shows
+/// the evaluation beside the generator when there is one.
+#[derive(Args)]
+pub struct Report {
+    /// The generator file
+    pub generator: PathBuf,
+    /// The page to write
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: PathBuf,
+    /// The evaluation [default: the one beside the generator]
+    #[arg(long, value_name = "FILE.json")]
+    pub evaluation: Option<PathBuf>,
+}
+
+/// Say what is in a file
+///
+/// Knows collections, generators, evaluations and any checkpoint that can be
+/// collected.
+#[derive(Args)]
+pub struct Inspect {
+    /// A file, or a collection's folder
+    pub path: PathBuf,
+}
+
+/// Print a shell's completions of this command line
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  pdiff completions bash >~/.local/share/bash-completion/completions/pdiff")]
+pub struct Completions {
+    pub shell: Shell,
+}
+
+/// Print the man page, or write one for each command
+#[derive(Args)]
+pub struct Man {
+    /// The folder for the pages; made when it is not there
+    pub folder: Option<PathBuf>,
+}
+
+fn engine() -> impl TypedValueParser<Value = EngineName> {
+    PossibleValuesParser::new(["default", "paper"]).map(|name| match name.as_str() {
+        "paper" => EngineName::Paper,
+        _ => EngineName::Default,
+    })
+}
+
+fn sampler() -> impl TypedValueParser<Value = Sampler> {
+    PossibleValuesParser::new(["heun", "euler", "ddpm", "ddim", "dpm++2m"])
+        .try_map(|name| name.parse::<Sampler>())
+}

@@ -1,0 +1,72 @@
+//! `pdiff evaluate`.
+
+use std::path::{Path, PathBuf};
+
+use pdiff::evaluate::{CommandScorer, Options, evaluate_generator, text};
+use pdiff::{Cancel, Collection, Error, Generator, Result, SampleOptions};
+
+use crate::args::Evaluate;
+use crate::output::Answer;
+use crate::progress::Meter;
+
+pub fn run(args: &Evaluate) -> Result<Answer> {
+    let generator = Generator::open(&args.generator)?;
+    let write = |weights: &[f32], path: &Path| generator.write_network(weights, path);
+    let mut scorer = CommandScorer::new(&args.score, &write)?;
+    let collection = match &args.collection {
+        Some(folder) => Collection::open(folder)?,
+        None => trained_on(&generator, &args.generator)?,
+    };
+    let samples = SampleOptions {
+        count: args.count,
+        seed: args.seed,
+        ..SampleOptions::default()
+    };
+    let options = Options {
+        seed: args.seed,
+        ..Options::default()
+    };
+    let mut meter = Meter::new();
+    let evaluation = evaluate_generator(
+        &generator,
+        &collection,
+        &samples,
+        &mut scorer,
+        &options,
+        &Cancel::new(),
+        &mut |at| {
+            meter.show("evaluate", at.done as u64, at.total as u64, || {
+                at.set.to_owned()
+            });
+            Ok(())
+        },
+    )?;
+    drop(meter);
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| beside(&args.generator));
+    evaluation.write(&path)?;
+    Ok(Answer {
+        text: format!("{}\nKept in {}\n", text(&evaluation), path.display()),
+        json: serde_json::to_value(&evaluation)
+            .map_err(|error| Error::Internal(error.to_string()))?,
+    })
+}
+
+/// Where a generator's evaluation is kept.
+pub fn beside(generator: &Path) -> PathBuf {
+    generator.with_extension("evaluation.json")
+}
+
+fn trained_on(generator: &Generator, path: &Path) -> Result<Collection> {
+    let folder = Path::new(&generator.about().provenance.collection);
+    if !folder.is_dir() {
+        return Err(Error::InvalidArgument(format!(
+            "{}: the collection that it was trained on ({}) is not there; name it with --collection",
+            path.display(),
+            folder.display()
+        )));
+    }
+    Collection::open(folder)
+}

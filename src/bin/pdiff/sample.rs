@@ -1,0 +1,80 @@
+//! `pdiff sample`.
+
+use std::fs;
+
+use pdiff::{Cancel, Error, Generator, Result, SampleOptions};
+use serde_json::json;
+
+use crate::args::Sample;
+use crate::condition::ordered;
+use crate::output::{Answer, count, warn};
+use crate::progress::Meter;
+use crate::train::failed;
+
+pub fn run(args: &Sample) -> Result<Answer> {
+    let generator = Generator::open(&args.generator)?;
+    let about = generator.about();
+    if let Some(gates) = failed(&about.report) {
+        warn(&format!(
+            "{} is not good, it failed {gates}; pdiff inspect says more",
+            args.generator.display()
+        ));
+    }
+    let names: Vec<&str> = about
+        .conditions
+        .iter()
+        .map(|spec| spec.name.as_str())
+        .collect();
+    let options = SampleOptions {
+        count: args.count,
+        first: args.first,
+        seed: args.seed,
+        condition: ordered(&args.condition, &names)?,
+        guidance: args.guidance,
+        sampler: args.sampler,
+        steps: args.steps,
+        temperature: args.temperature,
+        threads: args.threads,
+        device: args.device,
+    };
+    let made = !args.output.exists();
+    if made {
+        fs::create_dir_all(&args.output).map_err(|source| Error::Io {
+            path: args.output.clone(),
+            source,
+        })?;
+    }
+    let mut meter = Meter::new();
+    let mut files = Vec::new();
+    let result = generator.sample_each(&options, &Cancel::new(), &mut |number, weights| {
+        let name = format!("network-{number:06}.safetensors");
+        generator.write_network(weights, &args.output.join(&name))?;
+        files.push(name);
+        meter.show("sample", files.len() as u64, args.count as u64, String::new);
+        Ok(())
+    });
+    if result.is_err() && made && files.is_empty() {
+        let _ = fs::remove_dir(&args.output);
+    }
+    result?;
+    Ok(Answer {
+        text: format!(
+            "{}: {} of seed {}{}\n",
+            args.output.display(),
+            count(files.len(), "network"),
+            args.seed,
+            match files.as_slice() {
+                [] => String::new(),
+                [one] => format!(", {one}"),
+                [first, .., last] => format!(", {first} to {last}"),
+            }
+        ),
+        json: json!({
+            "folder": args.output,
+            "files": files,
+            "seed": args.seed,
+            "parameters": generator.layout().parameters(),
+            "good": about.report.is_good(),
+        }),
+    })
+}

@@ -1,0 +1,102 @@
+//! `pdiff train`.
+
+use pdiff::{Cancel, EngineName, Error, Report, Result, TrainOptions, train};
+use serde_json::json;
+
+use crate::args::Train;
+use crate::output::{Answer, columns};
+use crate::progress::{Meter, duration};
+
+pub fn run(args: &Train) -> Result<Answer> {
+    if args.autoencoder_steps.is_some() && args.engine == EngineName::Default {
+        return Err(Error::InvalidArgument(
+            "the default engine has no autoencoder; leave --autoencoder-steps out or add --engine paper"
+                .into(),
+        ));
+    }
+    let options = TrainOptions {
+        engine: args.engine,
+        seed: args.seed,
+        device: args.device,
+        steps: args.steps,
+        autoencoder_steps: args.autoencoder_steps,
+        ..TrainOptions::default()
+    };
+    let mut meter = Meter::new();
+    let report = train(
+        &args.collection,
+        &args.output,
+        &options,
+        &Cancel::new(),
+        &mut |at| {
+            meter.show(at.phase, at.step, at.total, || match at.loss.is_finite() {
+                true => format!("loss {:.4}, {:.0} steps/s", at.loss, at.rate),
+                false => String::new(),
+            });
+            Ok(())
+        },
+    )?;
+    drop(meter);
+
+    let file = args.output.display();
+    Ok(Answer {
+        text: format!(
+            "{file}: written after {}\n{}{}",
+            duration(report.seconds),
+            gates(&report),
+            match failed(&report) {
+                Some(gates) => format!(
+                    "{file} is NOT GOOD: it failed {gates}. It can be sampled; do not rely on it.\n"
+                ),
+                None => format!("{file} is good. Next: pdiff sample {file} -n 200 -o out/\n"),
+            }
+        ),
+        json: json!({
+            "generator": args.output,
+            "engine": args.engine,
+            "good": report.is_good(),
+            "gates": report.gates,
+            "notes": report.notes,
+            "held_out_reconstruction": report.held_out_reconstruction,
+            "held_out_denoising": report.held_out_denoising,
+            "gaussian_denoising": report.gaussian_denoising,
+            "seconds": report.seconds,
+        }),
+    })
+}
+
+/// The gates and the notes of a training.
+pub fn gates(report: &Report) -> String {
+    let row = |gate: &pdiff::Gate| {
+        let bound = match (gate.low.abs() < 1e300, gate.high.abs() < 1e300) {
+            (true, true) => format!("of {} to {}", gate.low, gate.high),
+            (true, false) => format!("of {} or more", gate.low),
+            _ => format!("of {} or less", gate.high),
+        };
+        let word = if gate.passed { "passed" } else { "FAILED" };
+        vec![
+            gate.name.clone(),
+            format!("{:.3}", gate.value),
+            bound,
+            format!("{word}: {}", gate.verdict),
+        ]
+    };
+    let rows: Vec<Vec<String>> = report.gates.iter().map(row).collect();
+    let notes: String = report
+        .notes
+        .iter()
+        .map(|note| format!("  {note}\n"))
+        .collect();
+    columns(&rows) + &notes
+}
+
+/// The names of the gates that a generator failed.
+pub fn failed(report: &Report) -> Option<String> {
+    let failed = report.gates.iter().filter(|gate| !gate.passed);
+    let names: Vec<&str> = failed.map(|gate| gate.name.as_str()).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("the gate {one}")),
+        _ => Some(format!("the gates {}", names.join(" and "))),
+    }
+}

@@ -1,0 +1,305 @@
+//! `pdiff_sample` and its siblings. Networks are sampled into memory of the library's first, so
+//! that a failure leaves the host's untouched.
+
+use std::ffi::{c_char, c_void};
+
+use crate::error::{Error, Result};
+use crate::ffi::generator::{Opened, pdiff_generator};
+use crate::ffi::guard::guard;
+use crate::ffi::handles::{array, borrow, cancel, null, pdiff_cancel};
+use crate::ffi::structs::*;
+use crate::ffi::text::path;
+use crate::ffi::train::device;
+use crate::ffi::versioned::read;
+use crate::generator::{Cancel, SampleOptions, Sampler};
+use crate::tensor::Tensor;
+
+/// Samples networks as flat vectors of float32, [count, parameters], row-major. With the default
+/// engine on the CPU, sample i of a seed is the same bytes whatever the count, the threads and the
+/// order of calls.
+///
+/// Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `out`,
+/// `out_bytes` bytes for the networks, of any alignment; NULL asks only for `needed`. `needed`, where
+/// the bytes of the networks are put; NULL is fine when `out` is not. `error`, NULL or the caller's.
+/// Returns: PDIFF_OK.
+/// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_BUFFER_TOO_SMALL; PDIFF_CONDITION; PDIFF_CANCELLED;
+/// PDIFF_DEVICE_UNAVAILABLE; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+/// Ownership: everything stays the caller's and is not used after the call.
+/// Threads: shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pdiff_sample(
+    generator: *const pdiff_generator,
+    options: *const pdiff_sample_options,
+    cancel: *const pdiff_cancel,
+    out: *mut c_void,
+    out_bytes: usize,
+    needed: *mut usize,
+    error: *mut pdiff_error,
+) -> i32 {
+    unsafe {
+        guard(error, || {
+            let generator = borrow(generator, "generator")?;
+            let options = chosen(options)?;
+            let cancel = self::cancel(cancel)?;
+            if out.is_null() && needed.is_null() {
+                return Err(Error::invalid("out and needed are NULL; pass one of them"));
+            }
+            let bytes = generator.opened.with(|opened| {
+                let parameters = opened.generator.layout().parameters();
+                let bytes = product(options.count, parameters * size_of::<f32>())?;
+                if out.is_null() {
+                    return Ok(bytes);
+                }
+                if out_bytes < bytes {
+                    return Err(Error::BufferTooSmall {
+                        given: out_bytes,
+                        needed: bytes,
+                    });
+                }
+                let mut networks = zeros(bytes / size_of::<f32>())?;
+                opened.generator.sample(&options, &cancel, &mut networks)?;
+                out.cast::<u8>()
+                    .copy_from_nonoverlapping(networks.as_ptr().cast(), bytes);
+                Ok(bytes)
+            })?;
+            if !needed.is_null() {
+                needed.write(bytes);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Samples networks tensor by tensor: each as [count, shape...], row-major, in its own dtype.
+///
+/// Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `out`, one
+/// buffer per tensor in the order of pdiff_generator_tensor, each of count times the tensor's bytes
+/// or NULL. `out_count`, the tensor count. `error`, NULL or the caller's.
+/// Returns: PDIFF_OK.
+/// Errors: as pdiff_sample.
+/// Ownership: everything stays the caller's and is not used after the call.
+/// Threads: shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pdiff_sample_tensors(
+    generator: *const pdiff_generator,
+    options: *const pdiff_sample_options,
+    cancel: *const pdiff_cancel,
+    out: *const pdiff_buffer,
+    out_count: usize,
+    error: *mut pdiff_error,
+) -> i32 {
+    unsafe {
+        guard(error, || {
+            let generator = borrow(generator, "generator")?;
+            let options = chosen(options)?;
+            let cancel = self::cancel(cancel)?;
+            if out.is_null() {
+                return Err(null("out"));
+            }
+            generator.opened.with(|opened| {
+                check_count(opened, out_count)?;
+                let buffers = array(out, out_count, "out")?;
+                for (buffer, member) in buffers.iter().zip(&opened.members) {
+                    let needed = product(options.count, member.bytes())?;
+                    if !buffer.data.is_null() && buffer.bytes < needed {
+                        return Err(Error::BufferTooSmall {
+                            given: buffer.bytes,
+                            needed,
+                        });
+                    }
+                }
+                let stacks = Stacks::sample(opened, &options, &cancel)?;
+                for ((buffer, member), start) in
+                    buffers.iter().zip(&opened.members).zip(&stacks.starts)
+                {
+                    if buffer.data.is_null() {
+                        continue;
+                    }
+                    let bytes = member.bytes();
+                    for i in 0..options.count {
+                        // The base is stacked once.
+                        let row = if member.range.is_some() { i } else { 0 };
+                        let from = &stacks.bytes()[start + row * bytes..][..bytes];
+                        buffer
+                            .data
+                            .byte_add(i * bytes)
+                            .cast::<u8>()
+                            .copy_from_nonoverlapping(from.as_ptr(), bytes);
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Samples networks into safetensors files with the original names, shapes and dtypes, the base
+/// included: network-000000.safetensors and so on, numbered from the first sample's number. All
+/// files appear, or none.
+///
+/// Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `folder`,
+/// the folder's path, which is made if it is not there; files of the same names are replaced.
+/// `error`, NULL or the caller's.
+/// Returns: PDIFF_OK.
+/// Errors: as pdiff_sample; PDIFF_IO.
+/// Ownership: everything stays the caller's and is not used after the call.
+/// Threads: shared. Calls that write the same files must not overlap.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pdiff_sample_files(
+    generator: *const pdiff_generator,
+    options: *const pdiff_sample_options,
+    cancel: *const pdiff_cancel,
+    folder: *const c_char,
+    error: *mut pdiff_error,
+) -> i32 {
+    unsafe {
+        guard(error, || {
+            let generator = borrow(generator, "generator")?;
+            let options = chosen(options)?;
+            let cancel = self::cancel(cancel)?;
+            let folder = path(folder, "folder")?;
+            generator
+                .opened
+                .with(|opened| opened.generator.sample_files(&options, &cancel, folder))
+        })
+    }
+}
+
+pub(super) unsafe fn chosen(options: *const pdiff_sample_options) -> Result<SampleOptions> {
+    let given = unsafe { read(options) }?;
+    let condition =
+        unsafe { array(given.condition, given.condition_length, "condition") }?.to_vec();
+    let or_one = |value: f32| if value == 0.0 { 1.0 } else { value };
+    let size = |value: u64, name: &str| {
+        usize::try_from(value)
+            .map_err(|_| Error::invalid(format!("{name} {value} is too large; ask for fewer")))
+    };
+    Ok(SampleOptions {
+        count: size(given.count, "count")?.max(1),
+        first: given.first,
+        seed: given.seed,
+        condition: (!condition.is_empty()).then_some(condition),
+        guidance: or_one(given.guidance),
+        sampler: match given.sampler {
+            PDIFF_SAMPLER_DEFAULT => None,
+            PDIFF_SAMPLER_DDPM => Some(Sampler::Ddpm),
+            PDIFF_SAMPLER_DDIM => Some(Sampler::Ddim),
+            PDIFF_SAMPLER_DPM_SOLVER_2M => Some(Sampler::DpmSolver2m),
+            PDIFF_SAMPLER_EULER => Some(Sampler::Euler),
+            PDIFF_SAMPLER_HEUN => Some(Sampler::Heun),
+            other => {
+                return Err(Error::invalid(format!(
+                    "sampler {other} is none of PDIFF_SAMPLER_*"
+                )));
+            }
+        },
+        steps: match given.steps {
+            0 => None,
+            steps => Some(size(steps, "steps")?),
+        },
+        temperature: or_one(given.temperature),
+        threads: given.threads as usize,
+        device: device(given.device, given.device_index)?,
+    })
+}
+
+pub(super) fn check_count(opened: &Opened, out_count: usize) -> Result<()> {
+    if out_count == opened.members.len() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "out_count is {out_count} and a network has {} tensors; pass one place per tensor",
+        opened.members.len()
+    )))
+}
+
+fn product(count: usize, bytes: usize) -> Result<usize> {
+    count
+        .checked_mul(bytes)
+        .filter(|product| *product <= isize::MAX as usize)
+        .ok_or_else(|| Error::invalid(format!("count {count} is too large; ask for fewer")))
+}
+
+fn zeros<T: bytemuck::Zeroable + Copy>(count: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| {
+        Error::OutOfMemory(format!(
+            "{} bytes of networks; ask for fewer at once",
+            count.saturating_mul(size_of::<T>())
+        ))
+    })?;
+    values.resize(count, T::zeroed());
+    Ok(values)
+}
+
+/// What DLPack asks a tensor's first byte to be aligned to.
+#[repr(C, align(256))]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Block([u8; 256]);
+
+/// Sampled networks, tensor by tensor.
+pub(super) struct Stacks {
+    blocks: Vec<Block>,
+    /// Where each tensor's values begin, in bytes: [count, shape...] for a generated one, one
+    /// network's for one from the base.
+    pub starts: Vec<usize>,
+}
+
+impl Stacks {
+    pub(super) fn sample(
+        opened: &Opened,
+        options: &SampleOptions,
+        cancel: &Cancel,
+    ) -> Result<Stacks> {
+        let mut starts = Vec::new();
+        let mut blocks = 0usize;
+        for member in &opened.members {
+            let rows = if member.range.is_some() {
+                options.count
+            } else {
+                1
+            };
+            let needed = product(rows, member.bytes())?.div_ceil(size_of::<Block>());
+            starts.push(blocks * size_of::<Block>());
+            blocks += needed;
+        }
+        let mut stacks = Stacks {
+            blocks: zeros(blocks)?,
+            starts,
+        };
+        let mut put = |member: usize, row: usize, bytes: &[u8]| {
+            let start = stacks.starts[member] + row * bytes.len();
+            let all: &mut [u8] = bytemuck::cast_slice_mut(&mut stacks.blocks);
+            all[start..][..bytes.len()].copy_from_slice(bytes);
+        };
+        opened
+            .generator
+            .sample_each(options, cancel, &mut |number, network| {
+                let row = (number - options.first) as usize;
+                for (i, member) in opened.members.iter().enumerate() {
+                    if let Some(range) = member.range.clone() {
+                        let values = &network[range];
+                        put(i, row, &Tensor::from_f32(member.spec.clone(), values).bytes);
+                    }
+                }
+                if row == 0 {
+                    for (i, tensor) in opened.generator.tensors(network)?.iter().enumerate() {
+                        if opened.members[i].range.is_none() {
+                            put(i, 0, &tensor.bytes);
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        Ok(stacks)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.blocks)
+    }
+
+    /// The first byte, for as long as these stacks live, wherever they move.
+    pub(super) fn base(&mut self) -> *mut u8 {
+        self.blocks.as_mut_ptr().cast()
+    }
+}

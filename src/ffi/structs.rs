@@ -1,0 +1,278 @@
+//! Every struct that the header publishes, and its layout, which never changes but by growing at
+//! the end.
+
+use std::ffi::{c_char, c_void};
+
+use crate::ffi::versioned::Versioned;
+
+/// Bytes of a message, its closing NUL included.
+pub const PDIFF_MESSAGE_BYTES: usize = 512;
+
+pub const PDIFF_DTYPE_F32: i32 = 1;
+pub const PDIFF_DTYPE_F64: i32 = 2;
+pub const PDIFF_DTYPE_F16: i32 = 3;
+pub const PDIFF_DTYPE_BF16: i32 = 4;
+pub const PDIFF_DTYPE_I64: i32 = 5;
+pub const PDIFF_DTYPE_I32: i32 = 6;
+pub const PDIFF_DTYPE_I16: i32 = 7;
+pub const PDIFF_DTYPE_I8: i32 = 8;
+pub const PDIFF_DTYPE_U8: i32 = 9;
+pub const PDIFF_DTYPE_BOOL: i32 = 10;
+
+/// Flow matching over principal components; samples without libtorch.
+pub const PDIFF_ENGINE_DEFAULT: i32 = 0;
+/// p-diff as published (arXiv 2402.13144).
+pub const PDIFF_ENGINE_PAPER: i32 = 1;
+
+pub const PDIFF_DEVICE_CPU: i32 = 0;
+/// The CUDA device `device_index`.
+pub const PDIFF_DEVICE_CUDA: i32 = 1;
+
+/// The engine's own sampler.
+pub const PDIFF_SAMPLER_DEFAULT: i32 = 0;
+/// Ancestral sampling (arXiv 2006.11239); paper engine.
+pub const PDIFF_SAMPLER_DDPM: i32 = 1;
+/// Deterministic (arXiv 2010.02502); paper engine.
+pub const PDIFF_SAMPLER_DDIM: i32 = 2;
+/// DPM-Solver++ 2M (arXiv 2211.01095); paper engine.
+pub const PDIFF_SAMPLER_DPM_SOLVER_2M: i32 = 3;
+/// Euler's method; default engine.
+pub const PDIFF_SAMPLER_EULER: i32 = 4;
+/// Heun's method; default engine.
+pub const PDIFF_SAMPLER_HEUN: i32 = 5;
+
+/// What went wrong. Written only when a call fails.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_error {
+    /// sizeof(pdiff_error); set it before the first call.
+    pub struct_size: usize,
+    /// The status that the call returned.
+    pub code: i32,
+    /// One line, UTF-8, closed by NUL: the thing, and what to change.
+    pub message: [c_char; PDIFF_MESSAGE_BYTES],
+}
+
+/// One tensor of a snapshot.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_tensor {
+    /// sizeof(pdiff_tensor), the same in all elements of an array.
+    pub struct_size: usize,
+    pub name: *const c_char,
+    /// The elements, row-major and without gaps, in the machine's byte order. They need no
+    /// alignment, and NULL is fine for none.
+    pub data: *const c_void,
+    /// `rank` lengths. NULL is fine for a scalar.
+    pub shape: *const i64,
+    pub rank: usize,
+    /// One of PDIFF_DTYPE_*.
+    pub dtype: i32,
+    /// Zero.
+    pub reserved: i32,
+}
+
+/// One checkpoint: its tensors in memory, or the file that holds them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_snapshot {
+    /// sizeof(pdiff_snapshot), the same in all elements of an array.
+    pub struct_size: usize,
+    /// What messages call it. NULL: its file, or its number in the call.
+    pub name: *const c_char,
+    /// A safetensors file or a PyTorch state dict (.pt, .pth). NULL: the tensors are in memory.
+    pub file: *const c_char,
+    /// The tensors in memory. NULL with a file.
+    pub tensors: *const pdiff_tensor,
+    pub tensor_count: usize,
+    /// One number per condition name of the collection. NULL: none.
+    pub condition: *const f32,
+    pub condition_length: usize,
+    /// Names of metrics, the same in all snapshots of a call. NULL: none.
+    pub metric_names: *const *const c_char,
+    /// One number per name.
+    pub metric_values: *const f64,
+    pub metric_count: usize,
+}
+
+/// Where long work is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_progress {
+    /// sizeof(pdiff_progress) of the library, which may be larger than this header's.
+    pub struct_size: usize,
+    /// `collect`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
+    pub phase: *const c_char,
+    /// Steps of the phase that are done.
+    pub step: u64,
+    /// Steps of the phase.
+    pub total: u64,
+    /// The phase's latest loss; NaN where it has none.
+    pub loss: f64,
+    /// Steps a second.
+    pub rate: f64,
+    /// Estimated seconds until the phase ends.
+    pub seconds_left: f64,
+}
+
+/// Called on the calling thread while long work goes on; `progress` and its phase last until it
+/// returns. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK. No exception
+/// and no longjmp may leave it.
+pub type pdiff_progress_callback =
+    Option<unsafe extern "C" fn(context: *mut c_void, progress: *const pdiff_progress) -> i32>;
+
+/// What a collect call may choose. The first call of a collection decides on tensors and condition;
+/// later ones leave them out or repeat them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_collect_options {
+    /// sizeof(pdiff_collect_options).
+    pub struct_size: usize,
+    /// Glob patterns over tensor names; `*` crosses dots, a leading `!` excludes. NULL: every
+    /// floating-point tensor.
+    pub select: *const *const c_char,
+    pub select_count: usize,
+    /// Names of the condition's numbers. NULL: no condition.
+    pub conditions: *const *const c_char,
+    pub condition_count: usize,
+    /// Called after each snapshot. NULL: not.
+    pub progress: pdiff_progress_callback,
+    pub progress_context: *mut c_void,
+}
+
+/// What training may choose. Zero in any field is the default, which serves any collection.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_train_options {
+    /// sizeof(pdiff_train_options).
+    pub struct_size: usize,
+    /// One of PDIFF_ENGINE_*.
+    pub engine: i32,
+    /// One of PDIFF_DEVICE_*.
+    pub device: i32,
+    pub device_index: u32,
+    /// Seconds between checkpoints of the training; 0: 30.
+    pub checkpoint_seconds: u32,
+    /// Keys every random number.
+    pub seed: u64,
+    /// Steps of the denoiser's training; 0: the engine's own number.
+    pub steps: u64,
+    /// Steps of the paper engine's autoencoder; 0: the published number.
+    pub autoencoder_steps: u64,
+    /// Called as the work goes on. NULL: not.
+    pub progress: pdiff_progress_callback,
+    pub progress_context: *mut c_void,
+}
+
+/// What to sample. Zero in any field is the default; all zero is one network of seed 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_sample_options {
+    /// sizeof(pdiff_sample_options).
+    pub struct_size: usize,
+    /// Networks to sample; 0: 1.
+    pub count: u64,
+    /// The number of the first one: samples 5 to 9 of a seed are the same whether they are asked for
+    /// alone or as part of 0 to 9.
+    pub first: u64,
+    pub seed: u64,
+    /// One number per condition of the generator, in the collection's units. NULL: the collection as
+    /// a whole.
+    pub condition: *const f32,
+    pub condition_length: usize,
+    /// Guidance scale: 1 follows the condition, more exaggerates it; 0: 1. To ignore the condition
+    /// pass none.
+    pub guidance: f32,
+    /// Scale of the noise; below 1 samples crowd around the mean; 0: 1.
+    pub temperature: f32,
+    /// One of PDIFF_SAMPLER_*.
+    pub sampler: i32,
+    /// One of PDIFF_DEVICE_*.
+    pub device: i32,
+    pub device_index: u32,
+    /// Threads of the default engine on the CPU; 0: one per core.
+    pub threads: u32,
+    /// Sampler steps; 0: the engine's own number.
+    pub steps: u64,
+}
+
+/// A tensor of a generator's networks.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_tensor_info {
+    /// sizeof(pdiff_tensor_info); set it before the call.
+    pub struct_size: usize,
+    /// The original name, until the generator is closed.
+    pub name: *const c_char,
+    /// `rank` lengths, until the generator is closed.
+    pub shape: *const i64,
+    pub rank: usize,
+    /// Bytes of one network's tensor.
+    pub bytes: u64,
+    /// Where it begins in a flat network, in elements; 0 if it is not generated.
+    pub offset: u64,
+    /// One of PDIFF_DTYPE_*.
+    pub dtype: i32,
+    /// 1: generated. 0: from the base, the same in every network.
+    pub generated: i32,
+}
+
+/// Memory of the host's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_buffer {
+    /// Needs no alignment. NULL: the tensor is not wanted.
+    pub data: *mut c_void,
+    pub bytes: usize,
+}
+
+// SAFETY: each begins with its size and holds only integers, floats, nullable pointers.
+unsafe impl Versioned for pdiff_tensor {
+    const NAME: &str = "pdiff_tensor";
+}
+unsafe impl Versioned for pdiff_snapshot {
+    const NAME: &str = "pdiff_snapshot";
+}
+unsafe impl Versioned for pdiff_collect_options {
+    const NAME: &str = "pdiff_collect_options";
+}
+unsafe impl Versioned for pdiff_train_options {
+    const NAME: &str = "pdiff_train_options";
+}
+unsafe impl Versioned for pdiff_sample_options {
+    const NAME: &str = "pdiff_sample_options";
+}
+unsafe impl Versioned for pdiff_tensor_info {
+    const NAME: &str = "pdiff_tensor_info";
+}
+
+/// Offsets as published. A field may be added at the end, and nothing else may change.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::offset_of;
+    macro_rules! published {
+        ($name:ident: $($field:ident at $offset:literal),+; $size:literal) => {
+            $(assert!(offset_of!($name, $field) == $offset);)+
+            assert!(size_of::<$name>() == $size);
+        };
+    }
+    published!(pdiff_error: struct_size at 0, code at 8, message at 12; 528);
+    published!(pdiff_tensor: struct_size at 0, name at 8, data at 16, shape at 24, rank at 32,
+        dtype at 40, reserved at 44; 48);
+    published!(pdiff_snapshot: struct_size at 0, name at 8, file at 16, tensors at 24,
+        tensor_count at 32, condition at 40, condition_length at 48, metric_names at 56,
+        metric_values at 64, metric_count at 72; 80);
+    published!(pdiff_progress: struct_size at 0, phase at 8, step at 16, total at 24, loss at 32,
+        rate at 40, seconds_left at 48; 56);
+    published!(pdiff_collect_options: struct_size at 0, select at 8, select_count at 16,
+        conditions at 24, condition_count at 32, progress at 40, progress_context at 48; 56);
+    published!(pdiff_train_options: struct_size at 0, engine at 8, device at 12, device_index at 16,
+        checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
+        progress_context at 56; 64);
+    published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
+        condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
+        device at 60, device_index at 64, threads at 68, steps at 72; 80);
+    published!(pdiff_tensor_info: struct_size at 0, name at 8, shape at 16, rank at 24, bytes at 32,
+        offset at 40, dtype at 48, generated at 52; 56);
+    published!(pdiff_buffer: data at 0, bytes at 8; 16);
+};

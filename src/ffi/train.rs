@@ -1,0 +1,116 @@
+//! `pdiff_train`, and progress to the host's callback.
+
+use std::ffi::{CString, c_char, c_void};
+
+use crate::error::{Error, Result};
+use crate::ffi::guard::guard;
+use crate::ffi::handles::{cancel, pdiff_cancel};
+use crate::ffi::structs::*;
+use crate::ffi::text::path;
+use crate::ffi::versioned::read;
+use crate::generator::{Device, EngineName};
+use crate::train::{Progress, TrainOptions, train};
+
+/// Learns a generator from a collection and writes it to a file, which is replaced only on success.
+///
+/// A checkpoint stands beside the file while the work goes on; after a kill, a failure or a cancel
+/// the same call resumes from it to the same result.
+///
+/// Parameters: `collection`, the folder's path. `generator`, the file's path. `options`, NULL for
+/// the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
+/// Returns: PDIFF_OK.
+/// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_CORRUPT;
+/// PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE; PDIFF_UNSUPPORTED in a build without
+/// libtorch; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+/// Ownership: everything stays the caller's and is not used after the call.
+/// Threads: any. Trainings of one file must not overlap.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pdiff_train(
+    collection: *const c_char,
+    generator: *const c_char,
+    options: *const pdiff_train_options,
+    cancel: *const pdiff_cancel,
+    error: *mut pdiff_error,
+) -> i32 {
+    unsafe {
+        guard(error, || {
+            let collection = path(collection, "collection")?;
+            let generator = path(generator, "generator")?;
+            let given = read(options)?;
+            let cancel = self::cancel(cancel)?;
+            let mut reporter = Reporter::new(given.progress, given.progress_context);
+            let report = &mut |progress: &Progress| reporter.report(progress);
+            train(collection, generator, &chosen(&given)?, &cancel, report)?;
+            Ok(())
+        })
+    }
+}
+
+fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
+    let defaults = TrainOptions::default();
+    let engine = match given.engine {
+        PDIFF_ENGINE_DEFAULT => EngineName::Default,
+        PDIFF_ENGINE_PAPER => EngineName::Paper,
+        other => {
+            return Err(Error::invalid(format!(
+                "engine {other} is none of PDIFF_ENGINE_*"
+            )));
+        }
+    };
+    let some = |steps: u64| (steps != 0).then_some(steps);
+    Ok(TrainOptions {
+        engine,
+        seed: given.seed,
+        device: device(given.device, given.device_index)?,
+        steps: some(given.steps),
+        autoencoder_steps: some(given.autoencoder_steps),
+        checkpoint_seconds: some(given.checkpoint_seconds.into())
+            .unwrap_or(defaults.checkpoint_seconds),
+    })
+}
+
+pub(super) fn device(code: i32, index: u32) -> Result<Device> {
+    match code {
+        PDIFF_DEVICE_CPU => Ok(Device::Cpu),
+        PDIFF_DEVICE_CUDA => Ok(Device::Cuda(index)),
+        other => Err(Error::invalid(format!(
+            "device {other} is none of PDIFF_DEVICE_*"
+        ))),
+    }
+}
+
+/// Tells the host's callback where the work is.
+pub(super) struct Reporter {
+    callback: pdiff_progress_callback,
+    context: *mut c_void,
+}
+
+impl Reporter {
+    pub(super) fn new(callback: pdiff_progress_callback, context: *mut c_void) -> Reporter {
+        Reporter { callback, context }
+    }
+
+    pub(super) fn report(&mut self, progress: &Progress) -> Result<()> {
+        let Some(callback) = self.callback else {
+            return Ok(());
+        };
+        let phase = CString::new(progress.phase)
+            .map_err(|_| Error::Internal("a phase with NUL in its name".into()))?;
+        let told = pdiff_progress {
+            struct_size: size_of::<pdiff_progress>(),
+            phase: phase.as_ptr(),
+            step: progress.step,
+            total: progress.total,
+            loss: progress.loss,
+            rate: progress.rate,
+            seconds_left: progress.seconds_left,
+        };
+        // SAFETY: the host's function with the host's context.
+        match unsafe { callback(self.context, &told) } {
+            0 => Ok(()),
+            other => Err(Error::Callback(format!(
+                "the progress callback returned {other}, so the work ended; return 0 to go on"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Sampled networks as a folder of files, all or none.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::generator::options::{Cancel, SampleOptions};
+use crate::generator::sample::Generator;
+
+impl Generator {
+    /// Samples networks into safetensors files `network-000000.safetensors` and so on, numbered from
+    /// `options.first`. `folder` is made if it is not there; files of the same names are replaced.
+    ///
+    /// The files are written into a hidden folder inside and moved when all are there, so a failure
+    /// leaves none. Fails as [`Generator::sample`] does, and with [`Error::Io`].
+    pub fn sample_files(
+        &self,
+        options: &SampleOptions,
+        cancel: &Cancel,
+        folder: &Path,
+    ) -> Result<()> {
+        let made = !folder.exists();
+        if made {
+            fs::create_dir(folder).map_err(Error::io(folder))?;
+        }
+        let hidden = hidden(folder);
+        let result = fs::create_dir(&hidden)
+            .map_err(Error::io(folder))
+            .and_then(|()| self.fill(options, cancel, &hidden))
+            .and_then(|names| move_all(&names, &hidden, folder));
+        if result.is_err() {
+            let _ = fs::remove_dir_all(&hidden);
+            if made {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+        result
+    }
+
+    fn fill(&self, options: &SampleOptions, cancel: &Cancel, hidden: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        self.sample_each(options, cancel, &mut |number, weights| {
+            let name = format!("network-{number:06}.safetensors");
+            self.write_network(weights, &hidden.join(&name))?;
+            names.push(name);
+            cancel.check()
+        })?;
+        Ok(names)
+    }
+}
+
+fn hidden(folder: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    folder.join(format!(
+        ".pdiff-{}-{}-networks",
+        std::process::id(),
+        COUNTER.fetch_add(1, Ordering::Relaxed)
+    ))
+}
+
+fn move_all(names: &[String], hidden: &Path, folder: &Path) -> Result<()> {
+    if let Some(name) = names.iter().find(|name| folder.join(name).is_dir()) {
+        return Err(Error::invalid(format!(
+            "{}: is a folder; move it away",
+            folder.join(name).display()
+        )));
+    }
+    for name in names {
+        fs::rename(hidden.join(name), folder.join(name)).map_err(Error::io(folder))?;
+    }
+    fs::remove_dir(hidden).map_err(Error::io(folder))?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(Error::io(folder))
+}

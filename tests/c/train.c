@@ -1,0 +1,79 @@
+/* Training: the whole way where this build trains, a clear status where it does not. */
+#include "harness.h"
+
+typedef struct seen {
+    int calls;
+    int end_at;
+    pdiff_cancel *cancel;
+} seen;
+
+static int32_t watch(void *context, const pdiff_progress *progress) {
+    seen *seen = context;
+    EXPECT(progress->phase != NULL && progress->step <= progress->total);
+    seen->calls++;
+    if (seen->cancel != NULL)
+        pdiff_cancel_set(seen->cancel, NULL);
+    return seen->calls == seen->end_at ? -3 : 0;
+}
+
+static void without_libtorch(const pdiff_train_options *options) {
+    FAILS(PDIFF_UNSUPPORTED, "torch", pdiff_train("zoo", "net.pdiff", options, NULL, &error));
+    EXPECT(!exists("net.pdiff"));
+}
+
+static void with_libtorch(pdiff_train_options *options) {
+    seen seen = {0, 1, NULL};
+    pdiff_generator *generator = NULL;
+    options->progress = watch;
+    options->progress_context = &seen;
+    FAILS(PDIFF_CALLBACK, "-3", pdiff_train("zoo", "net.pdiff", options, NULL, &error));
+    seen.end_at = 0;
+    OK(pdiff_cancel_new(&seen.cancel, &error));
+    FAILS(PDIFF_CANCELLED, "", pdiff_train("zoo", "net.pdiff", options, seen.cancel, &error));
+    EXPECT(!exists("net.pdiff"));
+    pdiff_cancel_free(seen.cancel);
+    seen.cancel = NULL;
+    OK(pdiff_train("zoo", "net.pdiff", options, NULL, &error));
+    EXPECT(seen.calls > 1);
+    OK(pdiff_generator_open("net.pdiff", &generator, &error));
+    pdiff_generator_close(generator);
+
+    collect_networks("one", 1);
+    FAILS(PDIFF_TOO_FEW_SNAPSHOTS, "one: 1 snapshots",
+          pdiff_train("one", "one.pdiff", options, NULL, &error));
+    FAILS(PDIFF_INVALID_ARGUMENT, "absent",
+          pdiff_train("absent", "absent.pdiff", options, NULL, &error));
+    options->device = PDIFF_DEVICE_CUDA;
+    options->device_index = 99;
+    FAILS(PDIFF_DEVICE_UNAVAILABLE, "99",
+          pdiff_train("zoo", "cuda.pdiff", options, NULL, &error));
+}
+
+int main(int argc, char **argv) {
+    pdiff_train_options options;
+    begin(argc, argv);
+    collect_networks("zoo", 30);
+    pdiff_init(&options, sizeof options);
+    options.steps = 20;
+    FAILS(PDIFF_INVALID_ARGUMENT, "collection is NULL",
+          pdiff_train(NULL, "net.pdiff", &options, NULL, &error));
+    FAILS(PDIFF_INVALID_ARGUMENT, "generator is NULL",
+          pdiff_train("zoo", NULL, &options, NULL, &error));
+    options.engine = 7;
+    FAILS(PDIFF_INVALID_ARGUMENT, "engine 7",
+          pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
+    options.engine = PDIFF_ENGINE_DEFAULT;
+    options.device = 7;
+    FAILS(PDIFF_INVALID_ARGUMENT, "device 7",
+          pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
+    options.device = PDIFF_DEVICE_CPU;
+    options.struct_size = 3;
+    FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_train_options.struct_size is 3",
+          pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
+    options.struct_size = sizeof options;
+    if (trains)
+        with_libtorch(&options);
+    else
+        without_libtorch(&options);
+    return 0;
+}
