@@ -5,8 +5,6 @@
 //! one-dimensional convolutional network predicts noise on latents. Tensors carry the names that
 //! the authors' state dicts have.
 
-
-
 mod autoencoder;
 mod config;
 mod denoiser;
@@ -19,15 +17,7 @@ pub use config::PaperConfig;
 pub(crate) use engine::paper_engine;
 pub(super) use engine::train;
 pub use sample::Sampler;
-pub use train::{Phase, State, Trainer};
+pub use train::Trainer;
 
 #[cfg(test)]
 mod tests;
-
-#[doc(hidden)]
-pub use config::PaperConfig;
-#[doc(hidden)]
-pub use sample::Sampler;
-#[doc(hidden)]
-pub use train::Trainer;
-

@@ -3,11 +3,11 @@
 use safetensors::SafeTensors;
 use tch::{Device, Reduction};
 
-use super::super::adamw::{AdamW, annealed};
-use super::super::arena::{Arena, copy_out, tensor};
+use crate::torch::adamw::{AdamW, annealed};
+use crate::torch::arena::{Arena, copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::denoiser::Denoiser;
-use super::train::Rows;
+use super::train::{Phase, Rows};
 use super::*;
 use crate::diffusion::Denoiser as _;
 use crate::diffusion::ddim;
@@ -216,20 +216,11 @@ fn rows(indices: &[usize], out: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
-/// Trains to the end, collecting the losses.
-fn train(trainer: &mut Trainer, rows: Rows) -> (Vec<crate::Tensor>, Vec<f64>) {
-    let mut losses = Vec::new();
-    while let Some(loss) = trainer.step(rows).unwrap() {
-        losses.push(loss);
-    }
-    (trainer.finish(rows).unwrap(), losses)
-}
-
 #[test]
 fn a_resumed_run_ends_like_an_uninterrupted_one() {
     let new = || Trainer::new(reduced(), WIDTH, SNAPSHOTS, Device::Cpu).unwrap();
     let mut whole = new();
-    let (expected, _) = train(&mut whole, &mut rows);
+    let expected = train(&mut whole, &mut rows, &mut |_, _, _, _| Ok(())).unwrap();
     // Within the first phase, between the two, within the second.
     for stop in [3, 5, 8] {
         let mut first = new();
@@ -240,7 +231,7 @@ fn a_resumed_run_ends_like_an_uninterrupted_one() {
         assert_eq!(state.step, stop);
         let mut second = new();
         second.resume(&state).unwrap();
-        let (found, _) = train(&mut second, &mut rows);
+        let found = train(&mut second, &mut rows, &mut |_, _, _, _| Ok(())).unwrap();
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found, expected, "stopped at {stop}: {}", found.spec.name);
@@ -249,11 +240,16 @@ fn a_resumed_run_ends_like_an_uninterrupted_one() {
 }
 
 #[test]
-fn a_state_of_other_sizes_or_beyond_the_end_is_refused() {
+fn cancelling_keeps_the_state_and_a_foreign_state_is_refused() {
     let mut trainer = Trainer::new(reduced(), WIDTH, SNAPSHOTS, Device::Cpu).unwrap();
+    let mut stop = |phase, step, _, _| match (phase, step) {
+        (Phase::Diffusion, 1) => Err(Error::Cancelled),
+        _ => Ok(()),
+    };
+    let result = train(&mut trainer, &mut rows, &mut stop);
+    assert!(matches!(result, Err(Error::Cancelled)));
     let state = trainer.state().unwrap();
-    let beyond = State { step: 11, ..state.clone() };
-    assert!(matches!(trainer.resume(&beyond), Err(Error::Mismatch(_))));
+    assert_eq!(state.step, 7);
 
     let mut config = reduced();
     config.latent = 13;
@@ -272,7 +268,12 @@ fn the_loss_falls_and_samples_come_from_the_data() {
         ..reduced()
     };
     let mut trainer = Trainer::new(config.clone(), WIDTH, SNAPSHOTS, Device::Cpu).unwrap();
-    let (tensors, losses) = train(&mut trainer, &mut rows);
+    let mut losses = Vec::new();
+    let mut note = |_, _, _, loss| {
+        losses.push(loss);
+        Ok(())
+    };
+    let tensors = train(&mut trainer, &mut rows, &mut note).unwrap();
     let mean = |range: std::ops::Range<usize>| losses[range].iter().sum::<f64>() / 10.0;
     assert!(mean(70..80) < 0.5 * mean(0..10), "{losses:?}");
     assert!(mean(150..160) < 0.9 * mean(80..90), "{losses:?}");
