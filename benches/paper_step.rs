@@ -5,8 +5,7 @@
 use std::time::Instant;
 
 use pdiff::Result;
-use pdiff::diffusion::{Denoiser, ddpm};
-use pdiff::paper::{PaperConfig, Sampler, Trainer};
+use pdiff::bench::{Denoiser, PaperConfig, Sampler, Trainer, ddpm};
 
 const WIDTH: usize = 2048;
 const SNAPSHOTS: usize = 300;

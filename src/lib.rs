@@ -35,8 +35,12 @@ pub use generator::{
 };
 pub use layout::{Dtype, Layout, Role, TensorSpec};
 pub use tensor::Tensor;
+pub use train::{Progress, TrainOptions, train};
+
 /// For the benchmark that times a step of the paper engine.
 #[cfg(feature = "torch")]
 #[doc(hidden)]
-pub use torch::paper;
-pub use train::{Progress, TrainOptions, train};
+pub mod bench {
+    pub use crate::diffusion::{Denoiser, ddpm};
+    pub use crate::torch::paper::{PaperConfig, Sampler, Trainer};
+}

@@ -5,7 +5,7 @@
 
 use tch::{Device, Reduction, Tensor};
 
-use super::super::arena::{Arena, Plan};
+use crate::torch::arena::{Arena, Plan};
 use super::config::PaperConfig;
 use super::layers::{Conv, ConvTranspose, Linear, Norm};
 use crate::error::Result;

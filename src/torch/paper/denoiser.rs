@@ -3,7 +3,7 @@
 
 use tch::{Device, Tensor};
 
-use super::super::arena::{Arena, Plan, tensor};
+use crate::torch::arena::{Arena, Plan, tensor};
 use super::config::PaperConfig;
 use super::layers::{Conv, Linear, Norm, Running};
 use crate::error::Result;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use once_cell::sync::OnceCell;
 
-use super::super::device::resolve;
-use super::super::train::{Job, Meter};
+use crate::torch::device::resolve;
+use crate::torch::train::{Job, Meter};
 use super::config::PaperConfig;
 use super::sample::{AUTOENCODER, DENOISER, Sampler as Networks};
 use super::train::{Phase, State, Trainer};

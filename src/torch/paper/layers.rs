@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::super::arena::{Arena, Init, Plan, Slot};
+use crate::torch::arena::{Arena, Init, Plan, Slot};
 use crate::error::Result;
 
 /// PyTorch's defaults for batch normalization.

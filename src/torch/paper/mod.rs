@@ -17,7 +17,7 @@ pub use config::PaperConfig;
 pub(crate) use engine::paper_engine;
 pub(super) use engine::train;
 pub use sample::Sampler;
-pub use train::{Phase, State, Trainer};
+pub use train::Trainer;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use tch::Device;
 
-use super::super::arena::{copy_out, tensor};
+use crate::torch::arena::{copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;

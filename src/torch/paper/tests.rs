@@ -3,11 +3,11 @@
 use safetensors::SafeTensors;
 use tch::{Device, Reduction};
 
-use super::super::adamw::{AdamW, annealed};
-use super::super::arena::{Arena, copy_out, tensor};
+use crate::torch::adamw::{AdamW, annealed};
+use crate::torch::arena::{Arena, copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::denoiser::Denoiser;
-use super::train::Rows;
+use super::train::{Phase, Rows};
 use super::*;
 use crate::diffusion::Denoiser as _;
 use crate::diffusion::ddim;

@@ -2,8 +2,8 @@
 
 use tch::{Device, Reduction, Tensor};
 
-use super::super::adamw::{AdamW, annealed};
-use super::super::arena::{copy_out, tensor};
+use crate::torch::adamw::{AdamW, annealed};
+use crate::torch::arena::{copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
