@@ -67,7 +67,7 @@ $(DEMO)/samples.done: $(DEMO)/net.pdiff
 	touch $@
 
 $(DEMO)/table.txt: $(DEMO)/samples.done
-	$(PDIFF) evaluate $(DEMO)/net.pdiff --score '$(ZOO) score {files}' >$@
+	$(PDIFF) evaluate $(DEMO)/net.pdiff --score '$(ZOO) score {files}' --baseline-count 40 >$@
 
 $(DEMO)/report.html: $(DEMO)/table.txt
 	$(PDIFF) report $(DEMO)/net.pdiff -o $@

@@ -184,9 +184,15 @@ pub struct Evaluate {
     /// The scoring program: {file} stands for one network, {files} for up to 64
     #[arg(long, value_name = "COMMAND")]
     pub score: String,
-    /// Networks to sample, and to make for each baseline
+    /// Networks to sample
     #[arg(short = 'n', long, default_value_t = 200)]
     pub count: usize,
+    /// Networks to make for each baseline [default: as many as are sampled]
+    #[arg(long, value_name = "COUNT")]
+    pub baseline_count: Option<usize>,
+    /// Only baselines whose name begins so; repeat for several [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Vec<String>,
     /// Keys the samples and the baselines
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

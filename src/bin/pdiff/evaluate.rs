@@ -24,7 +24,8 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
     };
     let options = Options {
         seed: args.seed,
-        ..Options::default()
+        count: args.baseline_count.unwrap_or(args.count),
+        only: args.baseline.clone(),
     };
     let mut meter = Meter::new();
     let evaluation = evaluate_generator(

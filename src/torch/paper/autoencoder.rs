@@ -5,11 +5,11 @@
 
 use tch::{Device, Reduction, Tensor};
 
-use crate::torch::arena::{Arena, Plan};
 use super::config::PaperConfig;
 use super::layers::{Conv, ConvTranspose, Linear, Norm};
 use crate::error::Result;
 use crate::noise::Stream;
+use crate::torch::arena::{Arena, Plan};
 
 pub(super) struct Autoencoder {
     pub arena: Arena,

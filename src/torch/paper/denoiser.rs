@@ -3,11 +3,11 @@
 
 use tch::{Device, Tensor};
 
-use crate::torch::arena::{Arena, Plan, tensor};
 use super::config::PaperConfig;
 use super::layers::{Conv, Linear, Norm, Running};
 use crate::error::Result;
 use crate::noise::Stream;
+use crate::torch::arena::{Arena, Plan, tensor};
 
 /// Width of the sinusoidal features of time, and their longest period.
 const FEATURES: usize = 256;

@@ -4,8 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use once_cell::sync::OnceCell;
 
-use crate::torch::device::resolve;
-use crate::torch::train::{Job, Meter};
 use super::config::PaperConfig;
 use super::sample::{AUTOENCODER, DENOISER, Sampler as Networks};
 use super::train::{Phase, State, Trainer};
@@ -19,6 +17,8 @@ use crate::layout::{Dtype, TensorSpec};
 use crate::noise::Purpose;
 use crate::normalize::{Normalizer, transform};
 use crate::tensor::Tensor;
+use crate::torch::device::resolve;
+use crate::torch::train::{Job, Meter};
 
 const MEAN: &str = "normalize.mean";
 const SCALE: &str = "normalize.scale";

@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use crate::torch::arena::{Arena, Init, Plan, Slot};
 use crate::error::Result;
+use crate::torch::arena::{Arena, Init, Plan, Slot};
 
 /// PyTorch's defaults for batch normalization.
 const MOMENTUM: f64 = 0.1;

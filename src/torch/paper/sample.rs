@@ -2,13 +2,13 @@
 
 use tch::Device;
 
-use crate::torch::arena::{copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
 use crate::diffusion;
 use crate::error::Result;
 use crate::noise::{Noise, Purpose};
+use crate::torch::arena::{copy_out, tensor};
 
 /// Prefixes of the networks' tensors, and the names of the latent statistics.
 pub(super) const AUTOENCODER: &str = "autoencoder.";

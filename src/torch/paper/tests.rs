@@ -3,8 +3,6 @@
 use safetensors::SafeTensors;
 use tch::{Device, Reduction};
 
-use crate::torch::adamw::{AdamW, annealed};
-use crate::torch::arena::{Arena, copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::denoiser::Denoiser;
 use super::train::{Phase, Rows};
@@ -13,6 +11,8 @@ use crate::diffusion::Denoiser as _;
 use crate::diffusion::ddim;
 use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose, Stream};
+use crate::torch::adamw::{AdamW, annealed};
+use crate::torch::arena::{Arena, copy_out, tensor};
 use crate::{Error, Result};
 
 const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/paper.safetensors");

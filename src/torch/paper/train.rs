@@ -2,8 +2,6 @@
 
 use tch::{Device, Reduction, Tensor};
 
-use crate::torch::adamw::{AdamW, annealed};
-use crate::torch::arena::{copy_out, tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
@@ -12,6 +10,8 @@ use crate::diffusion::Schedule;
 use crate::error::{Error, Result};
 use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose, Stream};
+use crate::torch::adamw::{AdamW, annealed};
+use crate::torch::arena::{copy_out, tensor};
 
 /// Fills its buffer, [indices, width], with the normalized weights of the snapshots of these
 /// indices. One index may occur several times.
