@@ -26,6 +26,9 @@ pub(crate) const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
 /// Components below this share of the first one's variance are rounding.
 const NEGLIGIBLE: f64 = 1e-9;
 
+/// Takes the decoder's rows of some parameters, and their residual.
+pub(crate) type WriteRows<'a> = &'a mut dyn FnMut(&[f32], &[f32]) -> Result<()>;
+
 /// A fitted codec and the latents of the collection it was fitted to.
 pub(crate) struct Fit {
     pub normalizer: Normalizer,
@@ -158,7 +161,7 @@ impl Fit {
         &self,
         collection: &Collection,
         train: &[usize],
-        write: &mut dyn FnMut(&[f32], &[f32]) -> Result<()>,
+        write: WriteRows,
     ) -> Result<()> {
         let (n, c) = (collection.len(), self.carriers.len());
         let mut mean = self.normalizer.mean.clone();

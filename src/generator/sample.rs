@@ -105,8 +105,8 @@ impl Generator {
             self.engine.sample(&batch, out)
         };
         if threads == 1 || rows >= options.count {
-            let batches = out.chunks_mut(rows * parameters).enumerate();
-            return batches.map(|(i, part)| run(i * rows, part)).collect();
+            let mut batches = out.chunks_mut(rows * parameters).enumerate();
+            return batches.try_for_each(|(i, part)| run(i * rows, part));
         }
         let parts = std::sync::Mutex::new(out.chunks_mut(rows * parameters).enumerate());
         let next = || parts.lock().map_or(None, |mut parts| parts.next());

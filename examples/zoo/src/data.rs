@@ -208,6 +208,12 @@ impl Images {
         self.labels.len()
     }
 
+    /// Keeps the first `count` images, or all when there are fewer.
+    pub fn truncate(&mut self, count: usize) {
+        self.labels.truncate(count);
+        self.pixels.truncate(count * self.stride());
+    }
+
     fn stride(&self) -> usize {
         self.shape.iter().product()
     }

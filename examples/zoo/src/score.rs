@@ -22,6 +22,9 @@ pub struct Options {
     /// The images to score on
     #[arg(long, value_enum, default_value = "fashion-subset")]
     data: DataSet,
+    /// Score on the first of this many test images, and half as many of selection [default: all]
+    #[arg(long, value_name = "COUNT")]
+    images: Option<usize>,
     /// Networks, one safetensors file each
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -40,7 +43,11 @@ struct Line<'a> {
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let splits = options.data.load()?;
+    let mut splits = options.data.load()?;
+    if let Some(images) = options.images {
+        splits.test.truncate(images);
+        splits.selection.truncate(images / 2);
+    }
     let (selection, test) = (Probe::new(splits.selection)?, Probe::new(splits.test)?);
     let mut out = std::io::stdout().lock();
     for file in &options.files {

@@ -190,7 +190,7 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         let _ = average.f_lerp_(&current, 1.0 - decay)?;
         state.step += 1;
 
-        if state.step % LOOK == 0 || state.step == total {
+        if state.step.is_multiple_of(LOOK) || state.step == total {
             loss_value = loss.f_double_value(&[])?;
             state.train.points.push((state.step, loss_value));
             let now = swap(&mut arena, &average)?;

@@ -95,7 +95,7 @@ impl FlowModule {
 
     fn standardize(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_layer_norm(
-            &[self.hidden],
+            [self.hidden],
             None::<Tensor>,
             None::<Tensor>,
             EPSILON.into(),

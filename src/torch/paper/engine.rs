@@ -80,7 +80,7 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         }
         let loss = trainer.step(rows)?.unwrap_or(f64::NAN);
         let done = step as u64 + 1;
-        if done % LOOK == 0 || done == steps as u64 {
+        if done.is_multiple_of(LOOK) || done == steps as u64 {
             curves[phase as usize].points.push((done, loss));
         }
         if checkpoint.is_due() {
