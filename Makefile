@@ -54,8 +54,7 @@ demo: $(DEMO)/report.html ## the main job on real images: its table, and build/d
 $(DEMO)/zoo.done: $(ZOO) $(PDIFF)
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
-	$(ZOO) train -o $(DEMO)/steps
-	$(PDIFF) collect $(DEMO)/zoo $(DEMO)/steps/*.safetensors
+	$(ZOO) train --collect $(DEMO)/zoo
 	touch $@
 
 $(DEMO)/net.pdiff: $(DEMO)/zoo.done $(PDIFF)

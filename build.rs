@@ -2,6 +2,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // Only the cdylib's own functions are exported, none of the crates that it holds.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
     if let Ok(folder) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     }

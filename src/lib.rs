@@ -1,3 +1,23 @@
+//! libpdiff learns a generator of neural-network weights from checkpoints and samples ready-to-use
+//! networks from it.
+//!
+//! Three calls do the job. [`collect()`] appends checkpoints of one architecture, from files
+//! ([`CheckpointFiles`]) or from any [`SnapshotSource`], to a [`Collection`] on disk. [`train()`] learns
+//! a generator from it and writes one file. [`Generator::open`] maps that file, and
+//! [`Generator::sample`] draws networks: flat float32 vectors [count, parameters] in the order of
+//! the [`Layout`]. [`Generator::sample_files`] writes them as safetensors with the original names,
+//! shapes and dtypes. [`evaluate`] judges samples beside the originals, held-out ones and trivial
+//! baselines.
+//!
+//! A [`Generator`] is immutable and shared between threads without a lock. With the default engine
+//! on the CPU, sample *i* of a seed is the same bytes for any batch size, thread count and order of
+//! calls. No state of the process is touched. Long work takes a [`Cancel`] and reports its progress;
+//! every failure is an [`Error`] whose message is one line that says what to change.
+//!
+//! The feature `torch` (on by default) adds what needs libtorch: training and the paper engine. The
+//! feature `cli` is for the command line only. Without both this is plain Rust that collects,
+//! samples the default engine and evaluates. The C interface is in `include/pdiff.h`.
+
 #![deny(unsafe_code)]
 
 mod codec;

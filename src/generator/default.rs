@@ -121,10 +121,10 @@ impl Engine for DefaultEngine {
     }
 
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
-        if batch.options.device != Device::Cpu {
-            return Err(Error::Unsupported(
-                "the default engine samples on the CPU; leave the device out".into(),
-            ));
+        if let Device::Cuda(index) = batch.options.device {
+            return Err(Error::DeviceUnavailable(format!(
+                "the default engine samples on the CPU and not on cuda:{index}; leave the device out"
+            )));
         }
         let z = self.latents.sample(batch)?;
         let scaled = batch.options.temperature;

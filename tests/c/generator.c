@@ -94,7 +94,7 @@ static void files_that_are_no_generator(void) {
     /* A header that claims an exabyte; a checkpoint; a newer format. */
     write_file("claims.pdiff", "\0\0\0\0\0\0\0\x10{}", 10);
     FAILS(PDIFF_CORRUPT, "claims", pdiff_generator_open("claims.pdiff", &untouched, &error));
-    FAILS(PDIFF_CORRUPT, "not one of ours",
+    FAILS(PDIFF_CORRUPT, "not one of our files",
           pdiff_generator_open(fixture("checkpoints/dtypes.safetensors"), &untouched, &error));
     FAILS(PDIFF_NEWER_VERSION, "upgrade",
           pdiff_generator_open(fixture("generators/newer.pdiff"), &untouched, &error));

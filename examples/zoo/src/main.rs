@@ -1,5 +1,6 @@
 //! `zoo train` makes a collection of networks from one training run; `zoo score` tests networks on images.
 
+mod collect;
 mod data;
 mod nets;
 mod score;

@@ -226,6 +226,10 @@ impl Weights {
     }
 
     /// The tensors under their names, in the order of the layers.
+    pub fn tensors(&self) -> &[(String, Tensor)] {
+        &self.tensors
+    }
+
     pub fn tensors_mut(&mut self) -> &mut [(String, Tensor)] {
         &mut self.tensors
     }

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::{AdamW, OptimizerConfig, VarStore};
 use tch::{Device, Reduction, Tensor};
 
+use crate::collect;
 use crate::data::{DataSet, Images};
 use crate::nets::{Net, Weights};
 use crate::score::Probe;
@@ -39,8 +40,11 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The folder for step-0000.safetensors, step-0001.safetensors, ...
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "DIR", required_unless_present = "collect")]
+    output: Option<PathBuf>,
+    /// A libpdiff collection to which each step is pushed from memory
+    #[arg(long, value_name = "DIR")]
+    collect: Option<PathBuf>,
 }
 
 /// How an architecture is trained unless told otherwise.
@@ -88,8 +92,10 @@ impl Net {
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.net.recipe();
     let splits = options.data.unwrap_or(recipe.data).load()?;
-    std::fs::create_dir_all(&options.output)
-        .with_context(|| format!("{}: cannot be created", options.output.display()))?;
+    if let Some(output) = &options.output {
+        std::fs::create_dir_all(output)
+            .with_context(|| format!("{}: cannot be created", output.display()))?;
+    }
     let mut run = Run::new(options, &recipe, &splits.train)?;
     let test = Probe::new(splits.test)?;
     eprintln!(
@@ -115,16 +121,18 @@ pub fn run(options: &Options) -> Result<()> {
         for _ in 0..options.every {
             run.step(lr)?;
         }
-        run.weights.save(
-            &options
-                .output
-                .join(format!("step-{snapshot:04}.safetensors")),
-        )?;
+        let name = format!("step-{snapshot:04}");
+        if let Some(output) = &options.output {
+            let file = output.join(&name).with_extension("safetensors");
+            run.weights.save(&file)?;
+        }
+        if let Some(collection) = &options.collect {
+            collect::push(collection, &name, run.weights.tensors())?;
+        }
     }
     println!(
-        "{} snapshots in {}; the last has test accuracy {:.4}",
+        "{} snapshots; the last has test accuracy {:.4}",
         options.snapshots,
-        options.output.display(),
         test.score(&run.weights)?.0
     );
     Ok(())
