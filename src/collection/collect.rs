@@ -31,8 +31,6 @@ pub struct CollectOptions {
 pub struct Collected {
     /// Snapshots that this call added.
     pub added: usize,
-    /// Snapshots that the collection now has, this call's included.
-    pub total: usize,
     /// Numbers per snapshot that a generator will learn.
     pub parameters: usize,
 }
@@ -118,13 +116,8 @@ fn append(
     }
     writer.finish()?;
 
-    let mut total = source.len();
-    for file in &shards {
-        total += shard::Shard::open(file, &manifest.digest()?, &manifest)?.len();
-    }
     Ok(Collected {
         added: source.len(),
-        total,
         parameters: manifest.layout.parameters(),
     })
 }

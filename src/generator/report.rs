@@ -58,9 +58,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every gate passed. A generator that fails one can still be sampled, but no command
+    /// Whether there were gates and every one passed. A generator that fails one can still be sampled, but no command
     /// calls it good.
     pub fn is_good(&self) -> bool {
-        self.gates.iter().all(|gate| gate.passed)
+        !self.gates.is_empty() && self.gates.iter().all(|gate| gate.passed)
     }
 }

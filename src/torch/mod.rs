@@ -6,6 +6,7 @@ mod arena;
 mod checkpoint;
 mod default;
 mod device;
+mod gates;
 pub mod paper;
 mod split;
 mod train;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use pdiff::{CheckpointFiles, CollectOptions, Error, Result, collect};
+use pdiff::{CheckpointFiles, CollectOptions, Collection, Error, Result, collect};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -75,18 +75,19 @@ pub fn run(args: &Collect) -> Result<Answer> {
         meter.show("collect", done as u64, total, String::new);
         Ok(())
     })?;
+    let total = Collection::open(&args.collection)?.len();
     Ok(Answer {
         text: format!(
             "{}: {} added, {} in all, {} each\n",
             args.collection.display(),
             count(collected.added, "snapshot"),
-            collected.total,
+            total,
             count(collected.parameters, "parameter")
         ),
         json: json!({
             "collection": args.collection,
             "added": collected.added,
-            "total": collected.total,
+            "total": total,
             "parameters": collected.parameters,
         }),
     })

@@ -8,6 +8,7 @@ use tch::Tensor as Torch;
 
 use super::super::adamw::{AdamW, annealed};
 use super::super::arena::{Arena, copy_out, tensor};
+use super::super::checkpoint::Checkpoint;
 use super::super::train::{Job, Meter};
 use super::module::FlowModule;
 use crate::codec::Fit;
@@ -114,7 +115,12 @@ impl Noisy {
 }
 
 /// Trains the flow, or returns none where a Gaussian is all that the snapshots can tell.
-pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Option<Trained>> {
+pub(super) fn flow(
+    job: &mut Job,
+    codec: &Fit,
+    checkpoint: &mut Checkpoint,
+    report: &mut Report,
+) -> Result<Option<Trained>> {
     if job.train.len() < FEWEST || job.held_out.is_empty() {
         report.notes.push(format!(
             "{} snapshots are too few to learn more than their Gaussian, which is what this generator samples",
@@ -146,7 +152,6 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
     let mut best = arena.copy()?;
     let looked_at = validation(&held_out, noise).tensors(architecture, job.device)?;
 
-    let mut checkpoint = job.checkpoint()?;
     let mut state = State {
         train: Curve {
             name: "denoising, train".into(),
@@ -221,7 +226,6 @@ pub(super) fn flow(job: &mut Job, codec: &Fit, report: &mut Report) -> Result<Op
         TensorSpec::new("denoiser.gain", &[architecture.width], Dtype::F32),
         &gain,
     ));
-    checkpoint.remove();
     Ok(Some(Trained {
         architecture,
         tensors,

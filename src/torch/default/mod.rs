@@ -1,7 +1,7 @@
 //! Training the default engine: fit the components, learn the flow, judge, write.
 
 mod fit;
-mod gates;
+mod judge;
 mod module;
 
 use std::collections::HashMap;
@@ -40,12 +40,13 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         steps: SAMPLER_STEPS,
     };
     let mut raw = None;
-    let trained = fit::flow(job, &codec, &mut report)?;
+    let mut checkpoint = job.checkpoint()?;
+    let trained = fit::flow(job, &codec, &mut checkpoint, &mut report)?;
     let architecture = trained.as_ref().map(|trained| trained.architecture);
     if let Some(trained) = trained {
         let width = trained.architecture.width;
         sampler.flow = Some(Flow::read(&lookup(&trained.tensors), trained.architecture)?);
-        let drawn = gates::draw(job, &sampler, width, gates::SAMPLES)?;
+        let drawn = judge::draw(job, &sampler, width, judge::SAMPLES)?;
         raw = mean(drawn.iter().map(|z| f64::from(*z).powi(2))).map(f64::sqrt);
         let calibration = Calibration::fit(&drawn, width)?;
         tensors = trained.tensors;
@@ -57,7 +58,7 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
         sampler.calibration = Some(calibration);
     }
-    gates::judge(job, &codec, &sampler, raw, &mut report)?;
+    judge::judge(job, &codec, &sampler, raw, &mut report)?;
 
     let config = DefaultConfig {
         latents: codec.latents,
@@ -67,7 +68,9 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
     };
     let config =
         serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
-    write(job, &codec, config, &tensors, report)
+    let report = write(job, &codec, config, &tensors, report)?;
+    checkpoint.remove();
+    Ok(report)
 }
 
 /// Streams the generator into its file.

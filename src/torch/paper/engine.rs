@@ -14,16 +14,20 @@ use crate::generator::{
     Batch, Curve, Device, Engine, EngineName, GeneratorFile, Report, Sampler, write_generator,
 };
 use crate::layout::{Dtype, TensorSpec};
-use crate::noise::Purpose;
+use crate::noise::{Noise, Purpose};
 use crate::normalize::{Normalizer, transform};
 use crate::tensor::Tensor;
 use crate::torch::device::resolve;
+use crate::torch::gates;
 use crate::torch::train::{Job, Meter};
 
 const MEAN: &str = "normalize.mean";
 const SCALE: &str = "normalize.scale";
 /// Devices whose networks are kept: the CPU and this many of CUDA.
 const CUDA_DEVICES: usize = 16;
+/// Samples that the gates look at, and the sampler steps of each.
+const JUDGED: usize = 64;
+const JUDGED_STEPS: usize = 20;
 /// Steps between points of the report's curves.
 const LOOK: u64 = 10;
 
@@ -94,6 +98,8 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
     }
     report.curves = curves.into();
     let tensors = trainer.finish(rows)?;
+    let networks = Networks::new(&config, layout.parameters(), &tensors, job.device)?;
+    judge(job, &config, &networks, &normalizer, &mut report)?;
     let settings =
         serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
     let base = job.collection.base()?;
@@ -117,6 +123,56 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
     })?;
     checkpoint.remove();
     Ok(about.report)
+}
+
+/// Draws samples in few steps and adds the gates to the report.
+fn judge(
+    job: &Job,
+    config: &PaperConfig,
+    networks: &Networks,
+    normalizer: &Normalizer,
+    report: &mut Report,
+) -> Result<()> {
+    let layout = job.collection.layout();
+    let mut x = vec![0.0; JUDGED * networks.width()];
+    let noise = Noise::new(gates::SEED);
+    for (row, sample) in x.chunks_exact_mut(networks.width()).zip(0..) {
+        noise.normal(Purpose::Sampling, sample, 0, row);
+    }
+    let tick = &mut |_| job.cancel.check();
+    dpm_solver_pp_2m(networks, &config.schedule(), JUDGED_STEPS, &mut x, tick)?;
+    let mut samples = vec![0.0; JUDGED * layout.parameters()];
+    networks.decode(&x, &mut samples)?;
+    let rows = |indices: &[usize]| -> Vec<f32> {
+        let row = |i: &usize| {
+            let mut row = job.collection.weights(*i).to_vec();
+            normalizer.forward(layout, &mut row);
+            row
+        };
+        indices.iter().flat_map(row).collect()
+    };
+    let (mut train, mut held_out) = (rows(&job.train), rows(&job.held_out));
+    let mean: Vec<f32> = (0..layout.parameters())
+        .map(|d| {
+            let column = train.iter().skip(d).step_by(layout.parameters());
+            (column.map(|x| f64::from(*x)).sum::<f64>() / job.train.len() as f64) as f32
+        })
+        .collect();
+    for set in [&mut samples, &mut train, &mut held_out] {
+        for row in set.chunks_exact_mut(mean.len()) {
+            row.iter_mut().zip(&mean).for_each(|(x, mean)| *x -= mean);
+        }
+    }
+    let equal = vec![1.0; mean.len()];
+    report
+        .gates
+        .push(gates::dispersion(&samples, &train, &equal));
+    if !held_out.is_empty() {
+        report
+            .gates
+            .push(gates::copying(&samples, &train, &held_out, &equal));
+    }
+    Ok(())
 }
 
 fn name(phase: Phase) -> &'static str {

@@ -1,0 +1,89 @@
+//! The gates: figures of a generator's own samples that tell a collapsed or a copying one.
+
+use crate::generator::Gate;
+
+/// A seed of the gates' own: they do not judge the samples that a host draws with its seed.
+pub(super) const SEED: u64 = 0x6761_7465;
+/// Root-mean-square distance from the snapshots' mean, samples over snapshots.
+const DISPERSION: (f64, f64) = (0.95, 1.05);
+/// Median distance to the nearest training snapshot, samples over held-out snapshots.
+const COPYING: (f64, f64) = (0.5, f64::MAX);
+
+/// Collapse: samples that vary less than the snapshots do.
+pub(super) fn dispersion(samples: &[f32], train: &[f32], variances: &[f64]) -> Gate {
+    let spread = |rows: &[f32]| {
+        let squares = rows.chunks_exact(variances.len()).map(|row| {
+            row.iter()
+                .zip(variances)
+                .map(|(z, v)| v * f64::from(*z).powi(2))
+                .sum::<f64>()
+        });
+        (squares.sum::<f64>() / (rows.len() / variances.len()) as f64).sqrt()
+    };
+    let value = spread(samples) / spread(train);
+    let (low, high) = DISPERSION;
+    let verdict = if value < low {
+        "samples vary less than the snapshots: collapsed towards their average; train longer or collect more"
+    } else if value > high {
+        "samples vary more than the snapshots; train longer"
+    } else {
+        "samples vary as much as the snapshots"
+    };
+    Gate::new("dispersion", value, low, high, verdict)
+}
+
+/// Copying: samples nearer to a training snapshot than snapshots that training never saw.
+pub(super) fn copying(samples: &[f32], train: &[f32], held_out: &[f32], variances: &[f64]) -> Gate {
+    let value = median_nearest(samples, train, variances)
+        / median_nearest(held_out, train, variances).max(f64::MIN_POSITIVE);
+    let (low, high) = COPYING;
+    let verdict = if value < low {
+        "samples are near copies of training snapshots; collect more, or use the snapshots themselves"
+    } else {
+        "samples are no nearer to the training snapshots than held-out ones are"
+    };
+    Gate::new("copying", value, low, high, verdict)
+}
+
+/// Median over `rows` of the distance to the nearest of `to`, in normalized weights.
+fn median_nearest(rows: &[f32], to: &[f32], variances: &[f64]) -> f64 {
+    let width = variances.len();
+    let distance = |a: &[f32], b: &[f32]| -> f64 {
+        let squares = a.iter().zip(b).zip(variances);
+        squares
+            .map(|((a, b), v)| v * f64::from(a - b).powi(2))
+            .sum()
+    };
+    let nearest = |row| {
+        to.chunks_exact(width)
+            .map(|b| distance(row, b))
+            .fold(f64::MAX, f64::min)
+    };
+    let mut all: Vec<f64> = rows.chunks_exact(width).map(nearest).collect();
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2].sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VARIANCES: [f64; 2] = [4.0, 1.0];
+    const TRAIN: [f32; 8] = [1.0, 1.0, -1.0, 1.0, 1.0, -1.0, -1.0, -1.0];
+
+    #[test]
+    fn samples_half_as_wide_fail_the_dispersion_gate_and_equal_ones_pass() {
+        let half: Vec<f32> = TRAIN.iter().map(|z| z / 2.0).collect();
+        let gate = dispersion(&half, &TRAIN, &VARIANCES);
+        assert!(!gate.passed && (gate.value - 0.5).abs() < 1e-6);
+        assert!(dispersion(&TRAIN, &TRAIN, &VARIANCES).passed);
+    }
+
+    #[test]
+    fn copies_fail_the_copying_gate_and_held_out_snapshots_pass() {
+        let held_out = [0.0f32, 0.0, 0.5, 0.5];
+        let copies: Vec<f32> = TRAIN.iter().map(|z| z + 0.01).collect();
+        assert!(!copying(&copies, &TRAIN, &held_out, &VARIANCES).passed);
+        assert!(copying(&held_out, &TRAIN, &held_out, &VARIANCES).passed);
+    }
+}
