@@ -75,7 +75,7 @@ $(DEMO)/report.html: $(DEMO)/table.txt
 lenet5: build ## LeNet-5 on MNIST: generated networks beside 300 originals and baselines
 cifar10: build ## a CNN of 39,882 parameters on CIFAR-10, likewise
 lenet5: NET := lenet5
-lenet5: IMAGES := --data mnist
+lenet5: IMAGES := --data mnist --images 4000
 cifar10: NET := cifar-cnn
 cifar10: IMAGES := --data cifar10 --images 2000
 lenet5 cifar10:
