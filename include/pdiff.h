@@ -284,7 +284,7 @@ typedef struct pdiff_progress {
      */
     size_t struct_size;
     /**
-     * `collect`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
+     * `collect`; `evaluate`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
      */
     const char *phase;
     /**
@@ -304,7 +304,7 @@ typedef struct pdiff_progress {
      */
     double rate;
     /**
-     * Estimated seconds until the phase ends.
+     * Estimated seconds until the phase ends; NaN before its first step.
      */
     double seconds_left;
 } pdiff_progress;
@@ -480,6 +480,87 @@ typedef struct pdiff_buffer {
     void *data;
     size_t bytes;
 } pdiff_buffer;
+
+/**
+ * What a network is worth, as the host's callback says.
+ */
+typedef struct pdiff_score {
+    /**
+     * sizeof(pdiff_score) of the library; write nothing beyond it.
+     */
+    size_t struct_size;
+    /**
+     * Higher is better: accuracy, return, minus a loss.
+     */
+    double score;
+    /**
+     * The score on examples kept for choosing, where `has_selection` is 1: baselines that choose
+     * use it and never `score`.
+     */
+    double selection_score;
+    /**
+     * The predicted class of each test example, until the callback is called again; gives the
+     * error overlaps. NULL: none.
+     */
+    const int64_t *predictions;
+    size_t prediction_count;
+    /**
+     * The true class of each, the same for every network. NULL: as the first network said.
+     */
+    const int64_t *labels;
+    size_t label_count;
+    /**
+     * 1 or 0.
+     */
+    int32_t has_selection;
+    /**
+     * Zero.
+     */
+    int32_t reserved;
+} pdiff_score;
+
+/**
+ * Called on the calling thread with a flat network of `parameters` numbers, in the units and the
+ * order of pdiff_sample, which lasts until it returns. It fills `score`, whose every field is zero,
+ * and returns 0; anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no
+ * longjmp may leave it.
+ */
+typedef int32_t (*pdiff_score_callback)(void *context,
+                                        const float *network,
+                                        uint64_t parameters,
+                                        struct pdiff_score *score);
+
+/**
+ * What an evaluation may choose. Zero in any field is the default.
+ */
+typedef struct pdiff_evaluate_options {
+    /**
+     * sizeof(pdiff_evaluate_options).
+     */
+    size_t struct_size;
+    /**
+     * Networks to sample and judge; 0: 200.
+     */
+    uint64_t count;
+    /**
+     * Networks per baseline; 0: `count`.
+     */
+    uint64_t baseline_count;
+    /**
+     * Seed of the samples and of the baselines.
+     */
+    uint64_t seed;
+    /**
+     * Beginnings of the names of the baselines to run, such as "noise" or "soup". NULL: all.
+     */
+    const char *const *baselines;
+    size_t baselines_length;
+    /**
+     * Called after every network. NULL: not.
+     */
+    pdiff_progress_callback progress;
+    void *progress_context;
+} pdiff_evaluate_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -798,6 +879,31 @@ int32_t pdiff_sample_dlpack(const struct pdiff_generator *generator,
                             struct DLManagedTensor **out,
                             size_t out_count,
                             struct pdiff_error *error);
+
+/**
+ * Judges samples of a generator beside the snapshots it was trained on, those held out from it, and
+ * the trivial baselines made of the former, and writes the evaluation to a JSON file, which
+ * `pdiff report` draws and docs/formats.md describes. The host scores every network.
+ *
+ * Parameters: `generator`. `collection`, the path of the one it was trained on. `evaluation`, the
+ * file's path; it is replaced only on success. `score`, called for every network, with
+ * `score_context`. `options`, NULL for the defaults. `cancel`, NULL or a token. `error`, NULL or the
+ * caller's.
+ * Returns: PDIFF_OK.
+ * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_MISMATCH for another collection than the generator's;
+ * PDIFF_CALLBACK when the callback ends the work or its scores cannot be compared; PDIFF_CORRUPT;
+ * PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_CANCELLED; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+ * Ownership: everything stays the caller's and is not used after the call.
+ * Threads: shared.
+ */
+int32_t pdiff_evaluate(const struct pdiff_generator *generator,
+                       const char *collection,
+                       const char *evaluation,
+                       pdiff_score_callback score,
+                       void *score_context,
+                       const struct pdiff_evaluate_options *options,
+                       const struct pdiff_cancel *cancel,
+                       struct pdiff_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

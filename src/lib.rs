@@ -39,6 +39,7 @@ mod noise;
 mod normalize;
 mod open;
 mod product;
+mod progress;
 mod tensor;
 #[cfg(feature = "torch")]
 mod torch;
@@ -56,8 +57,9 @@ pub use generator::{
     SampleOptions, Sampler,
 };
 pub use layout::{Dtype, Layout, Role, TensorSpec};
+pub use progress::Progress;
 pub use tensor::Tensor;
-pub use train::{Progress, TrainOptions, train};
+pub use train::{TrainOptions, train};
 
 /// For the benchmark that times a step of the paper engine.
 #[cfg(feature = "torch")]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::generator::{Cancel, Device, EngineName, Report};
+use crate::progress::Progress;
 
 /// What training may choose. The defaults serve any collection.
 #[derive(Clone, Debug)]
@@ -31,23 +32,6 @@ impl Default for TrainOptions {
             checkpoint_seconds: 30,
         }
     }
-}
-
-/// Where a training is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// `codec`, `autoencoder`, `denoiser` or `gates`.
-    pub phase: &'static str,
-    /// Steps done of this phase.
-    pub step: u64,
-    /// Steps of this phase.
-    pub total: u64,
-    /// The phase's latest loss; NaN where it has none.
-    pub loss: f64,
-    /// Steps a second.
-    pub rate: f64,
-    /// Estimated seconds until the phase ends.
-    pub seconds_left: f64,
 }
 
 /// Learns a generator from the collection in folder `collection` and writes it to the file

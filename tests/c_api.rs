@@ -114,6 +114,11 @@ fn sample() {
 }
 
 #[test]
+fn evaluate() {
+    passes("evaluate");
+}
+
+#[test]
 fn dlpack() {
     passes("dlpack");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources in the header's order.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 13] = [
     "error",
     "structs",
     "versioned",
@@ -15,7 +15,9 @@ const SOURCES: [&str; 11] = [
     "generator",
     "sample",
     "dlpack",
+    "evaluate",
     "guard",
+    "progress",
     "text",
 ];
 

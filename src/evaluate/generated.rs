@@ -65,7 +65,10 @@ pub fn evaluate_generator(
             Ok(())
         },
     };
-    let mut evaluation = evaluate(&sets, scorer, options, progress)?;
+    let mut evaluation = evaluate(&sets, scorer, options, &mut |at| {
+        cancel.check()?;
+        progress(at)
+    })?;
     evaluation.generator = Some(provenance.clone());
     Ok(evaluation)
 }

@@ -6,13 +6,13 @@ use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect, read_
 use crate::error::{Error, Result};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::array;
+use crate::ffi::progress::Reporter;
 use crate::ffi::structs::*;
 use crate::ffi::text::{path, text, texts};
-use crate::ffi::train::Reporter;
 use crate::ffi::versioned::{read, read_array};
 use crate::layout::{Dtype, TensorSpec};
+use crate::progress::Meter;
 use crate::tensor::Tensor;
-use crate::train::Progress;
 
 /// Appends snapshots to a collection, which the first call makes. All of a call's snapshots are
 /// added or none, and a process killed in the middle adds none.
@@ -44,15 +44,9 @@ pub unsafe extern "C" fn pdiff_collect(
                 conditions: texts(given.conditions, given.condition_count, "conditions")?,
             };
             let mut reporter = Reporter::new(given.progress, given.progress_context);
+            let meter = Meter::new("collect", 0, count as u64);
             collect(collection, &source, &options, &mut |done| {
-                reporter.report(&Progress {
-                    phase: "collect",
-                    step: done as u64,
-                    total: count as u64,
-                    loss: f64::NAN,
-                    rate: 0.0,
-                    seconds_left: 0.0,
-                })
+                reporter.report(&meter.at(done as u64, f64::NAN))
             })?;
             Ok(())
         })

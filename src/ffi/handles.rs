@@ -50,6 +50,12 @@ pub(super) unsafe fn array<'a, T>(pointer: *const T, count: usize, name: &str) -
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
+/// A number of things that memory holds. `name` is the argument's.
+pub(super) fn length(value: u64, name: &str) -> Result<usize> {
+    usize::try_from(value)
+        .map_err(|_| Error::invalid(format!("{name} {value} is too large; ask for fewer")))
+}
+
 /// A place for a result, checked before the work and written after it.
 pub(super) struct Out<T>(*mut T);
 

@@ -9,9 +9,11 @@
 mod collect;
 mod dlpack;
 mod error;
+mod evaluate;
 mod generator;
 mod guard;
 mod handles;
+mod progress;
 mod sample;
 mod structs;
 mod text;

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_void};
 use crate::error::{Error, Result};
 use crate::ffi::generator::{Opened, pdiff_generator};
 use crate::ffi::guard::guard;
-use crate::ffi::handles::{array, borrow, cancel, null, pdiff_cancel};
+use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};
 use crate::ffi::structs::*;
 use crate::ffi::text::path;
 use crate::ffi::train::device;
@@ -170,12 +170,8 @@ pub(super) unsafe fn chosen(options: *const pdiff_sample_options) -> Result<Samp
     let condition =
         unsafe { array(given.condition, given.condition_length, "condition") }?.to_vec();
     let or_one = |value: f32| if value == 0.0 { 1.0 } else { value };
-    let size = |value: u64, name: &str| {
-        usize::try_from(value)
-            .map_err(|_| Error::invalid(format!("{name} {value} is too large; ask for fewer")))
-    };
     Ok(SampleOptions {
-        count: size(given.count, "count")?.max(1),
+        count: length(given.count, "count")?.max(1),
         first: given.first,
         seed: given.seed,
         condition: (!condition.is_empty()).then_some(condition),
@@ -195,7 +191,7 @@ pub(super) unsafe fn chosen(options: *const pdiff_sample_options) -> Result<Samp
         },
         steps: match given.steps {
             0 => None,
-            steps => Some(size(steps, "steps")?),
+            steps => Some(length(steps, "steps")?),
         },
         temperature: or_one(given.temperature),
         threads: given.threads as usize,

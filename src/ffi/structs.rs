@@ -101,7 +101,7 @@ pub struct pdiff_snapshot {
 pub struct pdiff_progress {
     /// sizeof(pdiff_progress) of the library, which may be larger than this header's.
     pub struct_size: usize,
-    /// `collect`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
+    /// `collect`; `evaluate`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
     pub phase: *const c_char,
     /// Steps of the phase that are done.
     pub step: u64,
@@ -111,7 +111,7 @@ pub struct pdiff_progress {
     pub loss: f64,
     /// Steps a second.
     pub rate: f64,
-    /// Estimated seconds until the phase ends.
+    /// Estimated seconds until the phase ends; NaN before its first step.
     pub seconds_left: f64,
 }
 
@@ -196,6 +196,63 @@ pub struct pdiff_sample_options {
     pub steps: u64,
 }
 
+/// What a network is worth, as the host's callback says.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_score {
+    /// sizeof(pdiff_score) of the library; write nothing beyond it.
+    pub struct_size: usize,
+    /// Higher is better: accuracy, return, minus a loss.
+    pub score: f64,
+    /// The score on examples kept for choosing, where `has_selection` is 1: baselines that choose
+    /// use it and never `score`.
+    pub selection_score: f64,
+    /// The predicted class of each test example, until the callback is called again; gives the
+    /// error overlaps. NULL: none.
+    pub predictions: *const i64,
+    pub prediction_count: usize,
+    /// The true class of each, the same for every network. NULL: as the first network said.
+    pub labels: *const i64,
+    pub label_count: usize,
+    /// 1 or 0.
+    pub has_selection: i32,
+    /// Zero.
+    pub reserved: i32,
+}
+
+/// Called on the calling thread with a flat network of `parameters` numbers, in the units and the
+/// order of pdiff_sample, which lasts until it returns. It fills `score`, whose every field is zero,
+/// and returns 0; anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no
+/// longjmp may leave it.
+pub type pdiff_score_callback = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        network: *const f32,
+        parameters: u64,
+        score: *mut pdiff_score,
+    ) -> i32,
+>;
+
+/// What an evaluation may choose. Zero in any field is the default.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_evaluate_options {
+    /// sizeof(pdiff_evaluate_options).
+    pub struct_size: usize,
+    /// Networks to sample and judge; 0: 200.
+    pub count: u64,
+    /// Networks per baseline; 0: `count`.
+    pub baseline_count: u64,
+    /// Seed of the samples and of the baselines.
+    pub seed: u64,
+    /// Beginnings of the names of the baselines to run, such as "noise" or "soup". NULL: all.
+    pub baselines: *const *const c_char,
+    pub baselines_length: usize,
+    /// Called after every network. NULL: not.
+    pub progress: pdiff_progress_callback,
+    pub progress_context: *mut c_void,
+}
+
 /// A tensor of a generator's networks.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -242,6 +299,12 @@ unsafe impl Versioned for pdiff_train_options {
 unsafe impl Versioned for pdiff_sample_options {
     const NAME: &str = "pdiff_sample_options";
 }
+unsafe impl Versioned for pdiff_score {
+    const NAME: &str = "pdiff_score";
+}
+unsafe impl Versioned for pdiff_evaluate_options {
+    const NAME: &str = "pdiff_evaluate_options";
+}
 unsafe impl Versioned for pdiff_tensor_info {
     const NAME: &str = "pdiff_tensor_info";
 }
@@ -272,6 +335,12 @@ const _: () = {
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72; 80);
+    published!(pdiff_score: struct_size at 0, score at 8, selection_score at 16, predictions at 24,
+        prediction_count at 32, labels at 40, label_count at 48, has_selection at 56,
+        reserved at 60; 64);
+    published!(pdiff_evaluate_options: struct_size at 0, count at 8, baseline_count at 16,
+        seed at 24, baselines at 32, baselines_length at 40, progress at 48, progress_context at 56;
+        64);
     published!(pdiff_tensor_info: struct_size at 0, name at 8, shape at 16, rank at 24, bytes at 32,
         offset at 40, dtype at 48, generated at 52; 56);
     published!(pdiff_buffer: data at 0, bytes at 8; 16);

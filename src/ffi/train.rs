@@ -1,15 +1,17 @@
-//! `pdiff_train`, and progress to the host's callback.
+//! `pdiff_train`.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::c_char;
 
 use crate::error::{Error, Result};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{cancel, pdiff_cancel};
+use crate::ffi::progress::Reporter;
 use crate::ffi::structs::*;
 use crate::ffi::text::path;
 use crate::ffi::versioned::read;
 use crate::generator::{Device, EngineName};
-use crate::train::{Progress, TrainOptions, train};
+use crate::progress::Progress;
+use crate::train::{TrainOptions, train};
 
 /// Learns a generator from a collection and writes it to a file, which is replaced only on success.
 ///
@@ -76,41 +78,5 @@ pub(super) fn device(code: i32, index: u32) -> Result<Device> {
         other => Err(Error::invalid(format!(
             "device {other} is none of PDIFF_DEVICE_*"
         ))),
-    }
-}
-
-/// Tells the host's callback where the work is.
-pub(super) struct Reporter {
-    callback: pdiff_progress_callback,
-    context: *mut c_void,
-}
-
-impl Reporter {
-    pub(super) fn new(callback: pdiff_progress_callback, context: *mut c_void) -> Reporter {
-        Reporter { callback, context }
-    }
-
-    pub(super) fn report(&mut self, progress: &Progress) -> Result<()> {
-        let Some(callback) = self.callback else {
-            return Ok(());
-        };
-        let phase = CString::new(progress.phase)
-            .map_err(|_| Error::Internal("a phase with NUL in its name".into()))?;
-        let told = pdiff_progress {
-            struct_size: size_of::<pdiff_progress>(),
-            phase: phase.as_ptr(),
-            step: progress.step,
-            total: progress.total,
-            loss: progress.loss,
-            rate: progress.rate,
-            seconds_left: progress.seconds_left,
-        };
-        // SAFETY: the host's function with the host's context.
-        match unsafe { callback(self.context, &told) } {
-            0 => Ok(()),
-            other => Err(Error::Callback(format!(
-                "the progress callback returned {other}, so the work ended; return 0 to go on"
-            ))),
-        }
     }
 }

@@ -112,6 +112,8 @@ fn write(
             deviation: 2.0,
         })
         .collect();
+    about.provenance.snapshots = 20;
+    about.provenance.held_out = vec![0, 10];
     about.report.gates = vec![Gate::new(
         "dispersion",
         1.0,

@@ -13,7 +13,8 @@ use crate::collection::Collection;
 use crate::document::digest;
 use crate::error::{Error, Result};
 use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
-use crate::train::{Progress, TrainOptions};
+use crate::progress::{Meter, Progress};
+use crate::train::TrainOptions;
 
 /// Snapshots that training needs.
 const FEWEST: usize = 2;
@@ -104,40 +105,6 @@ impl Job<'_> {
                     .map(standardize)
             })
             .collect()
-    }
-}
-
-/// Measures a phase's speed.
-pub(super) struct Meter {
-    phase: &'static str,
-    total: u64,
-    first: u64,
-    started: Instant,
-}
-
-impl Meter {
-    /// A phase of `total` steps that begins (or resumes) at step `first`.
-    pub fn new(phase: &'static str, first: u64, total: u64) -> Meter {
-        Meter {
-            phase,
-            total,
-            first,
-            started: Instant::now(),
-        }
-    }
-
-    pub fn at(&self, step: u64, loss: f64) -> Progress {
-        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
-        let rate = step.saturating_sub(self.first) as f64 / seconds;
-        let left = self.total.saturating_sub(step) as f64;
-        Progress {
-            phase: self.phase,
-            step,
-            total: self.total,
-            loss,
-            rate,
-            seconds_left: if rate > 0.0 { left / rate } else { f64::NAN },
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use tch::Tensor as Torch;
 use super::super::adamw::{AdamW, annealed};
 use super::super::arena::{Arena, copy_out, tensor};
 use super::super::checkpoint::Checkpoint;
-use super::super::train::{Job, Meter};
+use super::super::train::Job;
 use super::module::FlowModule;
 use crate::codec::Fit;
 use crate::denoiser::{Architecture, time_features};
@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::generator::{Curve, Report};
 use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose, Stream};
+use crate::progress::Meter;
 use crate::tensor::Tensor;
 
 /// Leading components that the flow moves.

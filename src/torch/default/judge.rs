@@ -1,10 +1,11 @@
 //! Judging the default engine's samples, and drawing what its calibration measures.
 
 use super::super::gates::{SEED, copying, dispersion};
-use super::super::train::{Job, Meter};
+use super::super::train::Job;
 use crate::codec::Fit;
 use crate::error::Result;
 use crate::generator::{Batch, Gate, LatentSampler, Report, SampleOptions};
+use crate::progress::Meter;
 
 /// Samples that are judged, or calibrated by.
 pub(super) const SAMPLES: usize = 4096;

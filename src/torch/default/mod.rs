@@ -6,7 +6,7 @@ mod module;
 
 use std::collections::HashMap;
 
-use super::train::{Job, Meter};
+use super::train::Job;
 use crate::codec::Fit;
 use crate::container::Entry;
 use crate::denoiser::Flow;
@@ -16,6 +16,7 @@ use crate::generator::{
     Report, write_generator,
 };
 use crate::layout::{Dtype, TensorSpec};
+use crate::progress::Meter;
 use crate::tensor::Tensor;
 
 /// Sampler steps that measure best per time (docs/benchmarks.md).

@@ -16,10 +16,11 @@ use crate::generator::{
 use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose};
 use crate::normalize::{Normalizer, transform};
+use crate::progress::Meter;
 use crate::tensor::Tensor;
 use crate::torch::device::resolve;
 use crate::torch::gates;
-use crate::torch::train::{Job, Meter};
+use crate::torch::train::Job;
 
 const MEAN: &str = "normalize.mean";
 const SCALE: &str = "normalize.scale";
