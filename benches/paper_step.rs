@@ -40,7 +40,7 @@ fn main() -> Result<()> {
             phases[phase as usize].push(start.elapsed().as_secs_f64());
         }
     }
-    let tensors = trainer.finish(&mut rows)?;
+    let tensors = trainer.networks()?;
     let sampler = Sampler::new(&config, WIDTH, &tensors, tch::Device::Cpu)?;
     let schedule = config.schedule();
     let mut samples = Vec::new();

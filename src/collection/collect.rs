@@ -8,7 +8,7 @@ use crate::collection::select::Selection;
 use crate::collection::shard::{self, ShardWriter};
 use crate::collection::snapshot::{Snapshot, SnapshotSource};
 use crate::collection::{BASE, FORMAT, MANIFEST, Manifest};
-use crate::container::{Entry, header};
+use crate::container::{ContainerWriter, Entry};
 use crate::document;
 use crate::error::{Error, Result};
 use crate::files;
@@ -175,11 +175,11 @@ fn write_base(path: &Path, tensors: &[Tensor], manifest: &Manifest) -> Result<()
         .iter()
         .map(|tensor| Entry::new(&tensor.spec.name, tensor.spec.dtype, &tensor.spec.shape))
         .collect();
-    let mut bytes = header(&entries, &BTreeMap::new());
+    let mut writer = ContainerWriter::create(&path.join(BASE), &entries, BTreeMap::new())?;
     for tensor in kept {
-        bytes.extend_from_slice(&tensor.bytes);
+        writer.write(&tensor.bytes)?;
     }
-    files::write(&path.join(BASE), &bytes)
+    writer.finish()
 }
 
 fn check_options(path: &Path, manifest: &Manifest, options: &CollectOptions) -> Result<()> {

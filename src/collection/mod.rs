@@ -9,14 +9,12 @@ mod snapshot;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use crate::container::known_dtype;
+use crate::container::Container;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, TensorSpec};
-use crate::map::Mapping;
 use crate::tensor::Tensor;
 use shard::Shard;
 
@@ -166,24 +164,18 @@ impl Collection {
         if self.manifest.base.is_empty() {
             return Ok(Vec::new());
         }
-        let path = self.path.join(BASE);
-        let map = Mapping::open(&path)?;
-        let stored = SafeTensors::deserialize(map.bytes())
-            .map_err(|error| Error::corrupt(&path, error.to_string()))?;
-        self.manifest
-            .base
-            .iter()
+        let stored = Container::open(&self.path.join(BASE))?;
+        let specs = self.manifest.base.iter();
+        specs
             .map(|spec| {
-                let view = stored
-                    .tensor(&spec.name)
-                    .map_err(|error| Error::corrupt(&path, error.to_string()))?;
-                if known_dtype(view.dtype()) != Some(spec.dtype) {
+                let (dtype, shape, bytes) = stored.tensor(&spec.name)?;
+                if dtype != spec.dtype || shape != spec.shape {
                     return Err(Error::corrupt(
-                        &path,
-                        format!("tensor {} changed dtype", spec.name),
+                        stored.path(),
+                        format!("tensor {} is not as the collection has it", spec.name),
                     ));
                 }
-                Tensor::new(spec.clone(), view.data().to_vec())
+                Tensor::new(spec.clone(), bytes.to_vec())
             })
             .collect()
     }
@@ -191,5 +183,62 @@ impl Collection {
     fn place(&self, index: usize) -> (&Shard, usize) {
         let shard = self.starts.partition_point(|start| *start <= index) - 1;
         (&self.shards[shard], index - self.starts[shard])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Dtype;
+
+    /// Two tensors, the second of which is for the base.
+    struct Pair;
+
+    impl SnapshotSource for Pair {
+        fn len(&self) -> usize {
+            2
+        }
+
+        fn name(&self, index: usize) -> String {
+            index.to_string()
+        }
+
+        fn read(&self, index: usize) -> Result<Snapshot> {
+            let tensor = |name: &str, value: f32| {
+                Tensor::from_f32(TensorSpec::new(name, &[2], Dtype::F32), &[value, 0.5])
+            };
+            Ok(Snapshot {
+                tensors: vec![tensor("head", index as f32), tensor("body", 7.0)],
+                ..Snapshot::default()
+            })
+        }
+    }
+
+    #[test]
+    fn the_base_is_kept_once_and_its_damage_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = CollectOptions {
+            select: vec!["head".into()],
+            ..CollectOptions::default()
+        };
+        collect(folder.path(), &Pair, &options, &mut |_| Ok(())).unwrap();
+        let collection = Collection::open(folder.path()).unwrap();
+        let [body] = &collection.base().unwrap()[..] else {
+            panic!("one tensor is not selected");
+        };
+        assert_eq!(
+            (body.spec.name.as_str(), &body.bytes[..4]),
+            ("body", &7f32.to_le_bytes()[..])
+        );
+        let path = folder.path().join(BASE);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let error = collection.base().unwrap_err().to_string();
+        assert!(
+            error.contains("base.safetensors: the checksum does not match"),
+            "{error}"
+        );
     }
 }

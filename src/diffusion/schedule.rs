@@ -1,7 +1,5 @@
 //! How much signal is left at each step: x_t = sqrt(ᾱ_t) x_0 + sqrt(1 - ᾱ_t) ε.
 
-use std::f64::consts::FRAC_PI_2;
-
 use crate::error::{Error, Result};
 
 /// A discrete variance-preserving noise schedule, by its ᾱ_t for t in 0..T.
@@ -15,16 +13,6 @@ impl Schedule {
     pub fn linear(steps: usize, first: f64, last: f64) -> Schedule {
         let span = (steps.max(2) - 1) as f64;
         Schedule::from_betas((0..steps).map(|t| first + (last - first) * t as f64 / span))
-    }
-
-    /// ᾱ follows a squared cosine, with β_t at most 0.999 (2102.09672, equation 17).
-    pub fn cosine(steps: usize) -> Schedule {
-        const OFFSET: f64 = 0.008;
-        let f = |t: usize| {
-            let angle = (t as f64 / steps as f64 + OFFSET) / (1.0 + OFFSET) * FRAC_PI_2;
-            angle.cos().powi(2)
-        };
-        Schedule::from_betas((0..steps).map(|t| (1.0 - f(t + 1) / f(t)).min(0.999)))
     }
 
     fn from_betas(betas: impl Iterator<Item = f64>) -> Schedule {

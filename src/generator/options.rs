@@ -75,21 +75,47 @@ pub enum Sampler {
     Heun,
 }
 
+impl Sampler {
+    const ALL: [Sampler; 5] = [
+        Sampler::Ddpm,
+        Sampler::Ddim,
+        Sampler::DpmSolver2m,
+        Sampler::Euler,
+        Sampler::Heun,
+    ];
+
+    /// As the command line and messages have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sampler::Ddpm => "ddpm",
+            Sampler::Ddim => "ddim",
+            Sampler::DpmSolver2m => "dpm++2m",
+            Sampler::Euler => "euler",
+            Sampler::Heun => "heun",
+        }
+    }
+
+    /// `ddpm, ddim or heun`.
+    pub(crate) fn list(samplers: &[Sampler]) -> String {
+        let names: Vec<&str> = samplers.iter().map(|sampler| sampler.name()).collect();
+        match names.split_last() {
+            Some((last, [])) => (*last).into(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => String::new(),
+        }
+    }
+}
+
 impl std::str::FromStr for Sampler {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Sampler> {
-        Ok(match text {
-            "ddpm" => Sampler::Ddpm,
-            "ddim" => Sampler::Ddim,
-            "dpm++2m" => Sampler::DpmSolver2m,
-            "euler" => Sampler::Euler,
-            "heun" => Sampler::Heun,
-            _ => {
-                return Err(Error::invalid(format!(
-                    "sampler {text:?} is unknown; say ddpm, ddim, dpm++2m, euler or heun"
-                )));
-            }
+        let found = Sampler::ALL.into_iter().find(|known| known.name() == text);
+        found.ok_or_else(|| {
+            Error::invalid(format!(
+                "sampler {text:?} is unknown; say {}",
+                Sampler::list(&Sampler::ALL)
+            ))
         })
     }
 }

@@ -177,12 +177,11 @@ impl Generator {
 
     fn check(&self, options: &SampleOptions) -> Result<()> {
         let samplers = self.engine.samplers();
-        if let Some(sampler) = options
-            .sampler
-            .filter(|sampler| !samplers.contains(sampler))
-        {
+        if let Some(sampler) = options.sampler.filter(|chosen| !samplers.contains(chosen)) {
             return Err(Error::invalid(format!(
-                "sampler {sampler:?} does not fit this generator's engine; choose one of {samplers:?}"
+                "sampler {} does not fit this generator's engine; choose {}",
+                sampler.name(),
+                Sampler::list(samplers)
             )));
         }
         if let (Device::Cuda(number), false) = (options.device, cfg!(feature = "torch")) {

@@ -12,8 +12,6 @@ import numpy as np
 T, WIDTH, BATCH = 1000, 3, 2
 beta = np.linspace(1e-4, 0.02, T)
 linear = np.cumprod(1 - beta)
-f = np.cos((np.arange(T + 1) / T + 0.008) / 1.008 * np.pi / 2) ** 2
-cosine = np.cumprod(1 - np.minimum(1 - f[1:] / f[:-1], 0.999))
 
 start = np.array([[0.3, -1.2, 0.7], [1.9, 0.1, -0.4]])
 
@@ -92,7 +90,6 @@ print(
         {
             "at": at,
             "linear": [linear[t] for t in at],
-            "cosine": [cosine[t] for t in at],
             "start": start.ravel().tolist(),
             "samples": {
                 f"{name} {n}": sampler(n).ravel().tolist()

@@ -98,7 +98,7 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         }
     }
     report.curves = curves.into();
-    let tensors = trainer.finish(rows)?;
+    let tensors = trainer.networks()?;
     let networks = Networks::new(&config, layout.parameters(), &tensors, job.device)?;
     judge(job, &config, &networks, &normalizer, &mut report)?;
     let settings =

@@ -10,11 +10,9 @@ use crate::error::Result;
 use crate::noise::{Noise, Purpose};
 use crate::torch::arena::{copy_out, tensor};
 
-/// Prefixes of the networks' tensors, and the names of the latent statistics.
+/// Prefixes of the networks' tensors.
 pub(super) const AUTOENCODER: &str = "autoencoder.";
 pub(super) const DENOISER: &str = "denoiser.";
-pub(super) const LATENT_MEAN: &str = "latent.mean";
-pub(super) const LATENT_DEVIATION: &str = "latent.deviation";
 
 /// A trained paper engine.
 pub struct Sampler {

@@ -353,5 +353,5 @@ fn train(
             progress(phase, step, steps, loss)?;
         }
     }
-    trainer.finish(rows)
+    trainer.networks()
 }

@@ -5,7 +5,7 @@ use tch::{Device, Reduction, Tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
-use super::sample::{AUTOENCODER, DENOISER, LATENT_DEVIATION, LATENT_MEAN};
+use super::sample::{AUTOENCODER, DENOISER};
 use crate::diffusion::Schedule;
 use crate::error::{Error, Result};
 use crate::layout::{Dtype, TensorSpec};
@@ -150,19 +150,8 @@ impl Trainer {
         Ok(Some(loss))
     }
 
-    /// Both networks' tensors and the mean and deviation of each latent coordinate over all
-    /// snapshots: what [`super::Sampler`] is made from.
-    pub fn finish(&mut self, rows: Rows) -> Result<Vec<crate::Tensor>> {
-        let mut tensors = self.networks()?;
-        let statistics = self.latent_statistics(rows)?;
-        for (name, values) in [LATENT_MEAN, LATENT_DEVIATION].into_iter().zip(statistics) {
-            let spec = TensorSpec::new(name, &[values.len()], Dtype::F32);
-            tensors.push(crate::Tensor::from_f32(spec, &values));
-        }
-        Ok(tensors)
-    }
-
-    fn networks(&self) -> Result<Vec<crate::Tensor>> {
+    /// Both networks' tensors: what [`super::Sampler`] is made from.
+    pub fn networks(&self) -> Result<Vec<crate::Tensor>> {
         let mut tensors = self.autoencoder.arena.export(AUTOENCODER)?;
         tensors.extend(self.denoiser.arena.export(DENOISER)?);
         tensors.extend(self.denoiser.statistics.export(DENOISER)?);
@@ -242,35 +231,5 @@ impl Trainer {
         let rate = annealed(self.config.diffusion_learning_rate, step, steps);
         self.optimizers[1].step(&mut self.denoiser.arena, &gradient, step, rate)?;
         Ok(loss.f_double_value(&[])?)
-    }
-
-    /// Mean and deviation of each latent coordinate. Batches are full, the last one by starting
-    /// over, as the normalizations are over the batch.
-    fn latent_statistics(&mut self, rows: Rows) -> Result<[Vec<f32>; 2]> {
-        self.autoencoder.arena.track(false)?;
-        let (batch, latent) = (self.config.batch, self.config.latent);
-        let (mut sum, mut squares) = (vec![0.0; latent], vec![0.0; latent]);
-        let mut z = vec![0.0; batch * latent];
-        for first in (0..self.snapshots).step_by(batch) {
-            let indices: Vec<usize> = (first..first + batch).map(|i| i % self.snapshots).collect();
-            let x = self.batch(&indices, rows)?;
-            copy_out(&self.autoencoder.encode(&x)?, &mut z)?;
-            for row in z.chunks(latent).take(self.snapshots - first) {
-                for (i, &value) in row.iter().enumerate() {
-                    sum[i] += f64::from(value);
-                    squares[i] += f64::from(value).powi(2);
-                }
-            }
-        }
-        let n = self.snapshots as f64;
-        let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
-        let deviation = squares
-            .iter()
-            .zip(&mean)
-            .map(|(s, m)| (s / n - m * m).max(0.0).sqrt());
-        Ok([
-            mean.iter().map(|&m| m as f32).collect(),
-            deviation.map(|d| d as f32).collect(),
-        ])
     }
 }
