@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use faer::{Mat, Side};
 
+use crate::codec::components::strips;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::layout::Role;
@@ -26,8 +27,8 @@ pub(crate) const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
 /// Components below this share of the first one's variance are rounding.
 const NEGLIGIBLE: f64 = 1e-9;
 
-/// Takes the decoder's rows of some parameters, and their residual.
-pub(crate) type WriteRows<'a> = &'a mut dyn FnMut(&[f32], &[f32]) -> Result<()>;
+/// Takes a strip of the decoder, [latents, width], and its parameters' residual.
+pub(crate) type WriteStrip<'a> = &'a mut dyn FnMut(&[f32], &[f32]) -> Result<()>;
 
 /// A fitted codec and the latents of the collection it was fitted to.
 pub(crate) struct Fit {
@@ -73,7 +74,7 @@ impl Fit {
                     .flat_map(|i| rows[i * width..][..width].iter().copied())
                     .collect();
                 let mut part = vec![0.0f32; n * c];
-                product::dense(&rows, &carried, width, &mut part);
+                product::times_transposed(&rows, &carried, width, &mut part);
                 for (sum, x) in of_tensor.iter_mut().zip(&part) {
                     *sum += f64::from(*x);
                 }
@@ -155,54 +156,61 @@ impl Fit {
         })
     }
 
-    /// Streams the decoder's rows (and the residual's numbers, empty unless truncated) through
-    /// `write` in the order of the parameters: `A = Xᵀ U / sqrt(n - 1)`.
+    /// Streams the decoder's strips (and the residual's numbers, empty unless truncated) through
+    /// `write` in the order of the parameters: `Aᵀ = Uᵀ X / sqrt(n - 1)`.
     pub(crate) fn decoder(
         &self,
         collection: &Collection,
         train: &[usize],
-        write: WriteRows,
+        write: WriteStrip,
     ) -> Result<()> {
         let (n, c) = (collection.len(), self.carriers.len());
-        let mut mean = self.normalizer.mean.clone();
         let layout = collection.layout();
-        for ((tensor, range), scale) in layout.ranges().zip(&self.normalizer.scale) {
-            for block in blocks(range, n.max(self.latents)) {
-                let width = block.len();
-                let mut rows = centred(collection, tensor.role, train, &block, &mut mean);
-                for x in &mut rows {
-                    *x /= scale;
+        let [strips, width] = strips(layout.parameters());
+        let mut mean = self.normalizer.mean.clone();
+        for start in (0..strips).map(|strip| strip * width) {
+            let strip = start..(start + width).min(layout.parameters());
+            let mut rows = vec![0.0; n * width];
+            for ((tensor, range), scale) in layout.ranges().zip(&self.normalizer.scale) {
+                let part = range.start.max(strip.start)..range.end.min(strip.end);
+                if part.is_empty() {
+                    continue;
                 }
-                let carried: Vec<f32> = self
-                    .carriers
-                    .iter()
-                    .flat_map(|i| rows[i * width..][..width].iter().copied())
-                    .collect();
-                let mut decoder = vec![0.0f32; width * self.latents];
-                product::transposed(&carried, &self.vectors, c, &mut decoder);
-                let residual = if self.truncated {
-                    let degrees = (train.len() - 1).max(1) as f64;
-                    (0..width)
-                        .map(|d| {
-                            let total: f64 = train
-                                .iter()
-                                .map(|i| f64::from(rows[i * width + d]).powi(2))
-                                .sum();
-                            let held: f64 = decoder[d * self.latents..][..self.latents]
-                                .iter()
-                                .map(|a| f64::from(*a).powi(2))
-                                .sum();
-                            (total / degrees - held).max(0.0).sqrt() as f32
-                        })
-                        .collect()
-                } else {
-                    Vec::new()
-                };
-                write(&decoder, &residual)?;
+                let values = centred(collection, tensor.role, train, &part, &mut mean);
+                for (row, values) in rows
+                    .chunks_exact_mut(width)
+                    .zip(values.chunks_exact(part.len()))
+                {
+                    let row = &mut row[part.start - start..][..part.len()];
+                    row.iter_mut().zip(values).for_each(|(x, v)| *x = v / scale);
+                }
             }
+            let carried: Vec<f32> = self
+                .carriers
+                .iter()
+                .flat_map(|i| rows[i * width..][..width].iter().copied())
+                .collect();
+            let mut decoder = vec![0.0f32; self.latents * width];
+            product::transposed_times(&self.vectors, &carried, c, &mut decoder);
+            let residual = match self.truncated {
+                true => (0..strip.len())
+                    .map(|d| left_over(&rows, train, &decoder, width, d))
+                    .collect(),
+                false => Vec::new(),
+            };
+            write(&decoder, &residual)?;
         }
         Ok(())
     }
+}
+
+/// The deviation over `train` of parameter `d` of a strip that the strip's components do not hold.
+fn left_over(rows: &[f32], train: &[usize], decoder: &[f32], width: usize, d: usize) -> f32 {
+    let square = |x: &f32| f64::from(*x).powi(2);
+    let total: f64 = train.iter().map(|i| square(&rows[i * width + d])).sum();
+    let held: f64 = decoder.iter().skip(d).step_by(width).map(square).sum();
+    let degrees = (train.len() - 1).max(1) as f64;
+    (total / degrees - held).max(0.0).sqrt() as f32
 }
 
 /// At most `most` of `indices`, evenly spaced.

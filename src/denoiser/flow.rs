@@ -69,6 +69,7 @@ pub(crate) fn time_features(theta: f64) -> [f32; 2 * FREQUENCIES] {
 /// A dense layer.
 #[derive(Clone, Debug)]
 struct Dense {
+    /// [inputs, outputs]: as the product reads it, and not as the file has it.
     weight: Vec<f32>,
     bias: Vec<f32>,
 }
@@ -78,8 +79,10 @@ pub(crate) type Lookup<'a> = &'a dyn Fn(&str, &[usize]) -> Result<Vec<f32>>;
 
 impl Dense {
     fn read(lookup: Lookup, name: &str, outputs: usize, inputs: usize) -> Result<Dense> {
+        let stored = lookup(&format!("denoiser.{name}.weight"), &[outputs, inputs])?;
+        let column = |i: usize| stored.iter().skip(i).step_by(inputs).copied();
         Ok(Dense {
-            weight: lookup(&format!("denoiser.{name}.weight"), &[outputs, inputs])?,
+            weight: (0..inputs).flat_map(column).collect(),
             bias: lookup(&format!("denoiser.{name}.bias"), &[outputs])?,
         })
     }
@@ -89,7 +92,7 @@ impl Dense {
         let outputs = self.bias.len();
         let inputs = self.weight.len() / outputs;
         let mut out = vec![0.0; x.len() / inputs * outputs];
-        product::dense(x, &self.weight, inputs, &mut out);
+        product::times(x, inputs, &self.weight, outputs, &mut out, outputs);
         for row in out.chunks_exact_mut(outputs) {
             for (x, b) in row.iter_mut().zip(&self.bias) {
                 *x += b;

@@ -15,7 +15,7 @@ const SMALLEST: f64 = 0.05;
 /// The map, for latents of width `shift.len()`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Calibration {
-    /// `W`, [width, width].
+    /// `W`, [width, width], symmetric.
     pub matrix: Vec<f32>,
     /// `-W m`, [width].
     pub shift: Vec<f32>,
@@ -61,7 +61,7 @@ impl Calibration {
     pub(crate) fn apply(&self, latents: &[f32]) -> Vec<f32> {
         let width = self.shift.len();
         let mut out = vec![0.0; latents.len()];
-        product::dense(latents, &self.matrix, width, &mut out);
+        product::times(latents, width, &self.matrix, width, &mut out, width);
         for row in out.chunks_exact_mut(width) {
             for (z, shift) in row.iter_mut().zip(&self.shift) {
                 *z += shift;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::Components;
+use crate::codec::{Components, strips};
 use crate::denoiser::{Architecture, Flow};
 use crate::error::{Error, Result};
 use crate::generator::calibration::Calibration;
@@ -58,7 +58,11 @@ impl DefaultEngine {
                 "its latents have no valid width",
             ));
         }
-        container.f32("codec.decoder", &[Some(parameters), Some(config.latents)])?;
+        let [count, width] = strips(parameters);
+        container.f32(
+            "codec.decoder",
+            &[Some(count), Some(config.latents), Some(width)],
+        )?;
         if config.residual {
             container.f32("codec.residual", &[Some(parameters)])?;
         }
@@ -101,12 +105,13 @@ impl DefaultEngine {
     fn components(&self) -> Result<Components<'_>> {
         let container = &self.file.container;
         Ok(Components {
-            decoder: container.f32("codec.decoder", &[None, None])?,
+            decoder: container.f32("codec.decoder", &[None, None, None])?,
             residual: match self.config.residual {
                 true => container.f32("codec.residual", &[None])?,
                 false => &[],
             },
             latents: self.config.latents,
+            parameters: self.file.about.layout.parameters(),
         })
     }
 }

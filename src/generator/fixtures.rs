@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::{from_value, to_value};
 
+use crate::codec::strips;
 use crate::container::Entry;
 use crate::denoiser::Architecture;
 use crate::generator::{
@@ -125,7 +126,11 @@ fn write(
     about["version"] = version.into();
     let about: About = from_value(about).unwrap();
 
-    let mut shapes = vec![("codec.decoder".to_owned(), vec![parameters, config.latents])];
+    let [count, width] = strips(parameters);
+    let mut shapes = vec![(
+        "codec.decoder".to_owned(),
+        vec![count, config.latents, width],
+    )];
     if config.residual {
         shapes.push(("codec.residual".into(), vec![parameters]));
     }

@@ -21,7 +21,7 @@ use crate::progress::Meter;
 use crate::tensor::Tensor;
 
 /// Leading components that the flow moves.
-const WIDTH: usize = 16;
+const WIDTH: usize = 32;
 const HIDDEN: usize = 128;
 const BLOCKS: usize = 2;
 const STEPS: u64 = 800;

@@ -7,7 +7,7 @@ mod module;
 use std::collections::HashMap;
 
 use super::train::Job;
-use crate::codec::Fit;
+use crate::codec::{Fit, strips};
 use crate::container::Entry;
 use crate::denoiser::Flow;
 use crate::error::{Error, Result};
@@ -83,6 +83,7 @@ fn write(
     report: Report,
 ) -> Result<Report> {
     let parameters = job.collection.layout().parameters();
+    let [count, width] = strips(parameters);
     let mut entries = vec![
         Entry::new("normalize.mean", Dtype::F32, &[parameters]),
         Entry::new(
@@ -90,7 +91,7 @@ fn write(
             Dtype::F32,
             &[codec.normalizer.scale.len()],
         ),
-        Entry::new("codec.decoder", Dtype::F32, &[parameters, codec.latents]),
+        Entry::new("codec.decoder", Dtype::F32, &[count, codec.latents, width]),
     ];
     if codec.truncated {
         entries.push(Entry::new("codec.residual", Dtype::F32, &[parameters]));
