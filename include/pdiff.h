@@ -539,15 +539,15 @@ typedef struct pdiff_evaluate_options {
      */
     size_t struct_size;
     /**
-     * Networks to sample and judge; 0: 200.
+     * The samples that are judged. NULL: the default ones; a count of 0: 200.
      */
-    uint64_t count;
+    const struct pdiff_sample_options *sample;
     /**
-     * Networks per baseline; 0: `count`.
+     * Networks per baseline; 0: as many as are sampled.
      */
     uint64_t baseline_count;
     /**
-     * Seed of the samples and of the baselines.
+     * Seed of the baselines.
      */
     uint64_t seed;
     /**

@@ -9,10 +9,10 @@ use crate::ffi::generator::pdiff_generator;
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};
 use crate::ffi::progress::Reporter;
+use crate::ffi::sample::chosen;
 use crate::ffi::structs::*;
 use crate::ffi::text::{path, texts};
 use crate::ffi::versioned::{Versioned, read};
-use crate::generator::SampleOptions;
 use crate::progress::Meter;
 
 /// Samples that are judged when the host names no number, as on the command line.
@@ -51,19 +51,14 @@ pub unsafe extern "C" fn pdiff_evaluate(
             let callback = score.ok_or_else(|| null("score"))?;
             let given = read(options)?;
             let cancel = self::cancel(cancel)?;
-            let count = match length(given.count, "count")? {
-                0 => COUNT,
-                count => count,
-            };
+            let mut samples = chosen(given.sample)?;
+            if read(given.sample)?.count == 0 {
+                samples.count = COUNT;
+            }
             let options = Options {
                 seed: given.seed,
                 count: length(given.baseline_count, "baseline_count")?,
                 only: texts(given.baselines, given.baselines_length, "baselines")?,
-            };
-            let samples = SampleOptions {
-                count,
-                seed: given.seed,
-                ..SampleOptions::default()
             };
             let mut scorer = |network: &[f32]| judged(callback, score_context, network);
             let mut reporter = Reporter::new(given.progress, given.progress_context);

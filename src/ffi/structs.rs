@@ -239,11 +239,11 @@ pub type pdiff_score_callback = Option<
 pub struct pdiff_evaluate_options {
     /// sizeof(pdiff_evaluate_options).
     pub struct_size: usize,
-    /// Networks to sample and judge; 0: 200.
-    pub count: u64,
-    /// Networks per baseline; 0: `count`.
+    /// The samples that are judged. NULL: the default ones; a count of 0: 200.
+    pub sample: *const pdiff_sample_options,
+    /// Networks per baseline; 0: as many as are sampled.
     pub baseline_count: u64,
-    /// Seed of the samples and of the baselines.
+    /// Seed of the baselines.
     pub seed: u64,
     /// Beginnings of the names of the baselines to run, such as "noise" or "soup". NULL: all.
     pub baselines: *const *const c_char,
@@ -338,7 +338,7 @@ const _: () = {
     published!(pdiff_score: struct_size at 0, score at 8, selection_score at 16, predictions at 24,
         prediction_count at 32, labels at 40, label_count at 48, has_selection at 56,
         reserved at 60; 64);
-    published!(pdiff_evaluate_options: struct_size at 0, count at 8, baseline_count at 16,
+    published!(pdiff_evaluate_options: struct_size at 0, sample at 8, baseline_count at 16,
         seed at 24, baselines at 32, baselines_length at 40, progress at 48, progress_context at 56;
         64);
     published!(pdiff_tensor_info: struct_size at 0, name at 8, shape at 16, rank at 24, bytes at 32,

@@ -65,6 +65,7 @@ int main(int argc, char **argv) {
     static const char *unknown[] = {"sooup"};
     pdiff_generator *generator, *other;
     pdiff_evaluate_options options;
+    pdiff_sample_options samples;
     pdiff_cancel *cancel = NULL;
     judge mine = {{0, 0, 0}, 0, 0, 0, 0};
     uint64_t steps = 0;
@@ -74,8 +75,10 @@ int main(int argc, char **argv) {
     generator = open_fixture("generators/gaussian.pdiff");
     collect_networks("zoo", 24);
     pdiff_init(&options, sizeof options);
-    options.count = 12;
-    options.seed = 3;
+    pdiff_init(&samples, sizeof samples);
+    samples.count = 12;
+    samples.seed = 3;
+    options.sample = &samples;
     options.baselines = baselines;
     options.baselines_length = 2;
     options.progress = count_steps;

@@ -132,6 +132,16 @@ pub struct Sample {
     /// Keys every random number
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Number of the first network
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    pub first: u64,
+    #[command(flatten)]
+    pub sampling: Sampling,
+}
+
+/// How networks are sampled.
+#[derive(Args)]
+pub struct Sampling {
     /// NAME=VALUE for each number of the condition, or all as 1.5,0
     /// [default: the collection as a whole]
     #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
@@ -159,9 +169,6 @@ pub struct Sample {
         allow_negative_numbers = true
     )]
     pub temperature: f32,
-    /// Number of the first network
-    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
-    pub first: u64,
     /// Threads of the default engine; 0 takes one per core
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
@@ -187,6 +194,8 @@ pub struct Evaluate {
     /// Networks to sample
     #[arg(short = 'n', long, default_value_t = 200)]
     pub count: usize,
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Networks to make for each baseline [default: as many as are sampled]
     #[arg(long, value_name = "COUNT")]
     pub baseline_count: Option<usize>,

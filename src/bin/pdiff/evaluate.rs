@@ -20,7 +20,7 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
     let samples = SampleOptions {
         count: args.count,
         seed: args.seed,
-        ..SampleOptions::default()
+        ..args.sampling.options(&generator)?
     };
     let options = Options {
         seed: args.seed,

@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod report;
 mod sample;
+mod sampling;
 mod train;
 
 use std::process::ExitCode;

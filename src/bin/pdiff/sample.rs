@@ -6,7 +6,6 @@ use pdiff::{Cancel, Error, Generator, Result, SampleOptions};
 use serde_json::json;
 
 use crate::args::Sample;
-use crate::condition::ordered;
 use crate::output::{Answer, count, warn};
 use crate::progress::Meter;
 use crate::train::failed;
@@ -20,22 +19,11 @@ pub fn run(args: &Sample) -> Result<Answer> {
             args.generator.display()
         ));
     }
-    let names: Vec<&str> = about
-        .conditions
-        .iter()
-        .map(|spec| spec.name.as_str())
-        .collect();
     let options = SampleOptions {
         count: args.count,
         first: args.first,
         seed: args.seed,
-        condition: ordered(&args.condition, &names)?,
-        guidance: args.guidance,
-        sampler: args.sampler,
-        steps: args.steps,
-        temperature: args.temperature,
-        threads: args.threads,
-        device: args.device,
+        ..args.sampling.options(&generator)?
     };
     let made = !args.output.exists();
     if made {

@@ -8,10 +8,9 @@ use super::denoiser::Denoiser;
 use super::sample::{AUTOENCODER, DENOISER};
 use crate::diffusion::Schedule;
 use crate::error::{Error, Result};
-use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose, Stream};
 use crate::torch::adamw::{AdamW, annealed};
-use crate::torch::arena::{copy_out, tensor};
+use crate::torch::arena::tensor;
 
 /// Fills its buffer, [indices, width], with the normalized weights of the snapshots of these
 /// indices. One index may occur several times.
