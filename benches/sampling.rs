@@ -1,0 +1,223 @@
+//! Sampling against the machine's limit: networks of the default engine at several sizes, batches and
+//! thread counts, beside what the measured matrix-product rate and memory bandwidth allow.
+//!
+//! `cargo bench --bench sampling -- [--largest PARAMETERS] [-o FILE.json]` prints a table of medians and
+//! writes every figure as JSON.
+
+mod job;
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use job::trained;
+use pdiff::{Cancel, Generator, Result, SampleOptions};
+use serde_json::{Value, json};
+
+/// Parameters, and the snapshots that the generator is made from.
+const SIZES: [(usize, usize); 5] = [
+    (2_048, 300),
+    (26_506, 300),
+    (262_144, 300),
+    (5_000_000, 50),
+    (25_000_000, 50),
+];
+const BATCHES: [usize; 3] = [1, 32, 1024];
+const THREADS: [usize; 2] = [1, 2];
+/// Numbers of one request at most: 1 GB.
+const MOST: usize = 1 << 28;
+/// Seconds that one figure may take, and the runs it takes at least and at most.
+const SECONDS: f64 = 2.0;
+const RUNS: (usize, usize) = (5, 200);
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let after = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(at + 1)
+    };
+    let largest = after("--largest").map_or(5_000_000, |n| n.parse().expect("a number"));
+    let limits: Vec<Limit> = THREADS.into_iter().map(Limit::measured).collect();
+    for limit in &limits {
+        println!(
+            "{} thread(s): {:.0} GFLOP/s of single-precision products, {:.1} GB/s of reading",
+            limit.threads, limit.products, limit.reading
+        );
+    }
+    println!(
+        "{:>10} {:>7} {:>7} {:>8} {:>11} {:>11} {:>11} {:>11} {:>6}",
+        "parameters",
+        "latents",
+        "batch",
+        "threads",
+        "median ms",
+        "fastest",
+        "slowest",
+        "limit",
+        "share"
+    );
+    let mut rows = Vec::new();
+    for (parameters, snapshots) in SIZES.into_iter().filter(|(n, _)| *n <= largest) {
+        let (_folder, file) = trained(snapshots, parameters, 50)?;
+        let generator = Generator::open(&file)?;
+        let latents = generator.about().config["latents"].as_u64().unwrap_or(0) as usize;
+        for batch in BATCHES.into_iter().filter(|n| n * parameters <= MOST) {
+            for limit in &limits {
+                let times = timed(&generator, batch, limit.threads)?;
+                rows.push(row(parameters, latents, batch, limit, &times));
+            }
+        }
+    }
+    if let Some(path) = after("-o") {
+        let result = json!({
+            "bench": "sampling",
+            "version": env!("CARGO_PKG_VERSION"),
+            "cores": std::thread::available_parallelism().map_or(0, usize::from),
+            "limits": limits.iter().map(Limit::json).collect::<Vec<_>>(),
+            "rows": rows,
+        });
+        let text = serde_json::to_string_pretty(&result).expect("JSON") + "\n";
+        std::fs::write(PathBuf::from(path), text).expect("a file that can be written");
+    }
+    Ok(())
+}
+
+/// Milliseconds of each run.
+fn timed(generator: &Generator, batch: usize, threads: usize) -> Result<Vec<f64>> {
+    let options = SampleOptions {
+        count: batch,
+        threads,
+        ..SampleOptions::default()
+    };
+    let mut out = vec![0.0; batch * generator.layout().parameters()];
+    let mut run = || -> Result<f64> {
+        let start = Instant::now();
+        generator.sample(&options, &Cancel::new(), &mut out)?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    run()?;
+    let begin = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < RUNS.0 || times.len() < RUNS.1 && begin.elapsed().as_secs_f64() < SECONDS {
+        times.push(run()?);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+fn row(parameters: usize, latents: usize, batch: usize, limit: &Limit, times: &[f64]) -> Value {
+    let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
+    let least = limit.milliseconds(parameters, latents, batch);
+    println!(
+        "{parameters:>10} {latents:>7} {batch:>7} {:>8} {median:>11.3} {:>11.3} {slowest:>11.3} \
+         {least:>11.3} {:>5.0}%",
+        limit.threads,
+        times[0],
+        100.0 * least / median
+    );
+    json!({
+        "parameters": parameters,
+        "latents": latents,
+        "batch": batch,
+        "threads": limit.threads,
+        "runs": times.len(),
+        "median_ms": median,
+        "fastest_ms": times[0],
+        "slowest_ms": slowest,
+        "limit_ms": least,
+    })
+}
+
+/// What this machine can do with so many threads.
+struct Limit {
+    threads: usize,
+    /// 10^9 floating-point operations a second in a matrix product.
+    products: f64,
+    /// 10^9 bytes a second read from memory.
+    reading: f64,
+}
+
+impl Limit {
+    fn measured(threads: usize) -> Limit {
+        const N: usize = 768;
+        const NUMBERS: usize = 1 << 25;
+        let flops = 2.0 * (N * N * N) as f64;
+        let products = best(threads, || {
+            let (a, b, mut c) = (
+                vec![0.5f32; N * N],
+                vec![0.25f32; N * N],
+                vec![0.0f32; N * N],
+            );
+            move || {
+                let stride = N as isize;
+                // SAFETY: three N x N matrices.
+                unsafe {
+                    matrixmultiply::sgemm(
+                        N,
+                        N,
+                        N,
+                        1.0,
+                        a.as_ptr(),
+                        stride,
+                        1,
+                        b.as_ptr(),
+                        stride,
+                        1,
+                        0.0,
+                        c.as_mut_ptr(),
+                        stride,
+                        1,
+                    );
+                }
+                black_box(&mut c);
+            }
+        });
+        let reading = best(threads, || {
+            let numbers = vec![1.0f32; NUMBERS];
+            move || {
+                let mut sums = [0.0f32; 64];
+                for part in numbers.as_chunks::<64>().0 {
+                    sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+                }
+                black_box(sums);
+            }
+        });
+        Limit {
+            threads,
+            products: threads as f64 * flops / products / 1e9,
+            reading: threads as f64 * (4 * NUMBERS) as f64 / reading / 1e9,
+        }
+    }
+
+    /// Of decoding, which is the work that grows with the network: its product, or reading the
+    /// decoder and writing the networks once, whichever takes longer.
+    fn milliseconds(&self, parameters: usize, latents: usize, batch: usize) -> f64 {
+        let product = 2.0 * (parameters * latents * batch) as f64 / self.products;
+        let moved = 4.0 * (parameters * (latents + batch)) as f64 / self.reading;
+        product.max(moved) / 1e6
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "threads": self.threads,
+            "gflops": self.products,
+            "gigabytes_per_second": self.reading,
+        })
+    }
+}
+
+/// Seconds of the fastest of several rounds in which every thread does the work once.
+fn best<W: FnMut() + Send>(threads: usize, prepare: impl Fn() -> W) -> f64 {
+    let mut works: Vec<W> = (0..threads).map(|_| prepare()).collect();
+    let mut fastest = f64::INFINITY;
+    for _ in 0..12 {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for work in &mut works {
+                scope.spawn(work);
+            }
+        });
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+    }
+    fastest
+}
