@@ -24,7 +24,7 @@ use crate::tensor::Tensor;
 const WIDTH: usize = 32;
 const HIDDEN: usize = 128;
 const BLOCKS: usize = 2;
-const STEPS: u64 = 800;
+const STEPS: u64 = 2400;
 const BATCH: usize = 256;
 const RATE: f64 = 2e-3;
 const WARM_UP: u64 = 100;
