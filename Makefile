@@ -19,6 +19,8 @@ RELEASE := --release --workspace
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release
 PDIFF := $(BUILT)/pdiff
 ZOO := $(BUILT)/zoo
+SMALL := $(or $(CARGO_TARGET_DIR),target)/small
+DEMO := build/demo
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,6 +34,7 @@ $(PDIFF) $(ZOO): build ;
 test: need-cc need-c++ need-python3 need-cargo lint ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
+	$(MAKE) portable
 
 lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 	cargo fmt --all --check
@@ -40,12 +43,30 @@ lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 header: need-cc need-c++ need-cargo ## include/pdiff.h from src/ffi
 	PDIFF_BLESS=1 cargo test --no-default-features --test header
 
-bench: need-c++ need-python3 need-cargo ## times of training and sampling
-	$(TORCH) cargo bench
+small: need-cargo ## target/small/libpdiff.so: the library without libtorch, for hosts that only sample
+	cargo build --profile small --no-default-features --lib
+
+bench: need-cc need-c++ need-python3 need-cargo small ## times of training and sampling, and docs/results/sampling.json
+	$(TORCH) cargo bench --bench engine
+	$(TORCH) cargo bench --bench sampling -- -o $(CURDIR)/docs/results/sampling.json
+	$(MAKE) first
+
+# Made by the demo, so that it has a real network's size.
+first: small $(DEMO)/net.pdiff ## what opening and the first network cost without libtorch
+	$(CC) -std=c99 -D_POSIX_C_SOURCE=199309L -O2 -Wall -Wextra -Werror -Iinclude -o build/first benches/first.c \
+	    -L$(SMALL) -lpdiff -Wl,-rpath,$(abspath $(SMALL))
+	@ls -l $(SMALL)/libpdiff.so $(DEMO)/net.pdiff | awk '{ print $$5, "bytes:", $$9 }'
+	@build/first $(DEMO)/net.pdiff
+
+portable: need-cargo ## the core's tests on a CPU without AVX, where qemu-user is installed
+	@program="$$(cargo test --no-default-features --lib --no-run --message-format short 2>&1 \
+	    | sed -n 's/.*(\(.*deps.pdiff-[0-9a-f]*\)).*/\1/p')" && \
+	if [ "$$(uname -m)" = x86_64 ] && command -v qemu-x86_64 >/dev/null; \
+	then qemu-x86_64 -cpu Nehalem "$$program" --skip command; \
+	else echo "portable: skipped, as it needs qemu-x86_64 (package qemu-user)"; fi
 
 # The demo: 300 steps of a small CNN, a generator of its weights, 200 generated networks, and their table and report.
 # Each file is made once and made again only after what it comes from.
-DEMO := build/demo
 
 demo: $(DEMO)/report.html ## the main job on real images: its table, and build/demo/report.html
 	@cat $(DEMO)/table.txt
@@ -71,6 +92,20 @@ $(DEMO)/table.txt: $(DEMO)/samples.done
 $(DEMO)/report.html: $(DEMO)/table.txt
 	$(PDIFF) report $(DEMO)/net.pdiff -o $@
 
+# The demo's case again, over collections and generators of other seeds, none of which the method was chosen on.
+SEEDS := build/seeds
+seeds: build ## means and standard errors over three collections by three generators
+	mkdir -p $(SEEDS)
+	for z in 4 5 6; do \
+	    [ -d $(SEEDS)/$$z ] || { $(ZOO) train --seed $$z --collect $(SEEDS)/part && mv $(SEEDS)/part $(SEEDS)/$$z; } || exit; \
+	    for g in 1 2 3; do \
+	        $(PDIFF) train $(SEEDS)/$$z --seed $$g -o $(SEEDS)/$$z-$$g.pdiff && \
+	        $(PDIFF) evaluate $(SEEDS)/$$z-$$g.pdiff --seed $$g --score '$(ZOO) score {files}' --baseline noise \
+	            --baseline 'Gaussian, all' --baseline 'soup of' --baseline interpolation >/dev/null || exit; \
+	    done; \
+	done
+	python3 benches/seeds.py $(SEEDS)/*.evaluation.json
+
 # The two cases that users of the published code report as broken: generated networks beside their originals.
 lenet5: build ## LeNet-5 on MNIST: generated networks beside 300 originals and baselines
 cifar10: build ## a CNN of 39,882 parameters on CIFAR-10, likewise
@@ -90,4 +125,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build test lint header bench demo lenet5 cifar10 clean
+.PHONY: help build small test portable lint header bench first demo seeds lenet5 cifar10 clean
