@@ -471,6 +471,16 @@ typedef struct pdiff_sample_options {
 } pdiff_sample_options;
 
 /**
+ * Called on the calling thread with sample `number`, a flat network of `parameters` numbers, which
+ * lasts until it returns. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK.
+ * No exception and no longjmp may leave it.
+ */
+typedef int32_t (*pdiff_network_callback)(void *context,
+                                          uint64_t number,
+                                          const float *network,
+                                          uint64_t parameters);
+
+/**
  * Memory of the host's.
  */
 typedef struct pdiff_buffer {
@@ -820,6 +830,24 @@ int32_t pdiff_sample(const struct pdiff_generator *generator,
                      size_t out_bytes,
                      size_t *needed,
                      struct pdiff_error *error);
+
+/**
+ * Samples networks one after another through a callback: what pdiff_sample gives, in memory that
+ * does not grow with the count.
+ *
+ * Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `visit`,
+ * called for every network in order, with `visit_context`. `error`, NULL or the caller's.
+ * Returns: PDIFF_OK.
+ * Errors: as pdiff_sample; PDIFF_CALLBACK. What was visited before a failure stays visited.
+ * Ownership: everything stays the caller's and is not used after the call.
+ * Threads: shared.
+ */
+int32_t pdiff_sample_each(const struct pdiff_generator *generator,
+                          const struct pdiff_sample_options *options,
+                          const struct pdiff_cancel *cancel,
+                          pdiff_network_callback visit,
+                          void *visit_context,
+                          struct pdiff_error *error);
 
 /**
  * Samples networks tensor by tensor: each as [count, shape...], row-major, in its own dtype.

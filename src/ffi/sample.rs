@@ -70,6 +70,48 @@ pub unsafe extern "C" fn pdiff_sample(
     }
 }
 
+/// Samples networks one after another through a callback: what pdiff_sample gives, in memory that
+/// does not grow with the count.
+///
+/// Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `visit`,
+/// called for every network in order, with `visit_context`. `error`, NULL or the caller's.
+/// Returns: PDIFF_OK.
+/// Errors: as pdiff_sample; PDIFF_CALLBACK. What was visited before a failure stays visited.
+/// Ownership: everything stays the caller's and is not used after the call.
+/// Threads: shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pdiff_sample_each(
+    generator: *const pdiff_generator,
+    options: *const pdiff_sample_options,
+    cancel: *const pdiff_cancel,
+    visit: pdiff_network_callback,
+    visit_context: *mut c_void,
+    error: *mut pdiff_error,
+) -> i32 {
+    unsafe {
+        guard(error, || {
+            let generator = borrow(generator, "generator")?;
+            let options = chosen(options)?;
+            let cancel = self::cancel(cancel)?;
+            let visit = visit.ok_or_else(|| null("visit"))?;
+            let mut each = |number: u64, network: &[f32]| match visit(
+                visit_context,
+                number,
+                network.as_ptr(),
+                network.len() as u64,
+            ) {
+                0 => Ok(()),
+                other => Err(Error::Callback(format!(
+                    "the network callback returned {other}, so the sampling ended; return 0 to go on"
+                ))),
+            };
+            generator
+                .opened
+                .with(|opened| opened.generator.sample_each(&options, &cancel, &mut each))
+        })
+    }
+}
+
 /// Samples networks tensor by tensor: each as [count, shape...], row-major, in its own dtype.
 ///
 /// Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `out`, one

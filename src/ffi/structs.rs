@@ -196,6 +196,18 @@ pub struct pdiff_sample_options {
     pub steps: u64,
 }
 
+/// Called on the calling thread with sample `number`, a flat network of `parameters` numbers, which
+/// lasts until it returns. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK.
+/// No exception and no longjmp may leave it.
+pub type pdiff_network_callback = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        number: u64,
+        network: *const f32,
+        parameters: u64,
+    ) -> i32,
+>;
+
 /// What a network is worth, as the host's callback says.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -245,11 +245,47 @@ static void bad_options(void) {
     pdiff_generator_close(generator);
 }
 
+/* The networks that a callback was shown, and the number at which it stops. */
+typedef struct seen {
+    float networks[COUNT][PARAMETERS];
+    uint64_t next, stop;
+} seen;
+
+static int32_t keep(void *context, uint64_t number, const float *network, uint64_t parameters) {
+    seen *mine = context;
+    EXPECT(parameters == PARAMETERS && number == mine->next);
+    memcpy(mine->networks[mine->next++], network, sizeof mine->networks[0]);
+    return number == mine->stop ? 3 : 0;
+}
+
+static void a_callback_sees_the_same_networks_in_order(void) {
+    static seen mine;
+    float whole[COUNT][PARAMETERS];
+    pdiff_generator *generator = open_fixture("generators/flow.pdiff");
+    pdiff_sample_options options;
+    pdiff_init(&options, sizeof options);
+    options.seed = 3;
+    options.count = COUNT;
+    sample_into(generator, &options, whole, sizeof whole);
+    mine.stop = COUNT;
+    OK(pdiff_sample_each(generator, &options, NULL, keep, &mine, &error));
+    EXPECT(mine.next == COUNT && memcmp(mine.networks, whole, sizeof whole) == 0);
+    mine.next = 0;
+    mine.stop = 2;
+    FAILS(PDIFF_CALLBACK, "network callback returned 3",
+          pdiff_sample_each(generator, &options, NULL, keep, &mine, &error));
+    EXPECT(mine.next == 3);
+    FAILS(PDIFF_INVALID_ARGUMENT, "visit is NULL",
+          pdiff_sample_each(generator, &options, NULL, NULL, NULL, &error));
+    pdiff_generator_close(generator);
+}
+
 int main(int argc, char **argv) {
     begin(argc, argv);
     golden_bytes();
     golden_numbers();
     any_batch_and_any_threads_give_the_same_bytes();
+    a_callback_sees_the_same_networks_in_order();
     tensors_hold_the_flat_network();
     files_are_whole_networks();
     bad_options();
