@@ -381,6 +381,15 @@ typedef struct pdiff_train_options {
      */
     pdiff_progress_callback progress;
     void *progress_context;
+    /**
+     * How the default engine's file keeps its decoder: PDIFF_DTYPE_F16 for half the size; 0:
+     * PDIFF_DTYPE_F32.
+     */
+    int32_t decoder;
+    /**
+     * Zero.
+     */
+    int32_t reserved;
 } pdiff_train_options;
 
 /**

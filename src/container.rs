@@ -9,6 +9,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use bytemuck::Pod;
+use half::f16;
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype as StoredDtype, SafeTensors};
 use serde_json::{Map, Value, json};
@@ -113,8 +115,8 @@ pub(crate) struct ContainerWriter {
 }
 
 impl ContainerWriter {
-    /// Begins `path` with these tensors, in this order. Float32 tensors that are
-    /// read in place come before any of narrower elements, so that they lie aligned.
+    /// Begins `path` with these tensors, in this order. What is read in place comes before any
+    /// narrower elements, so that it lies aligned.
     pub(crate) fn create(
         path: &Path,
         entries: &[Entry],
@@ -263,38 +265,48 @@ impl Container {
         Ok((dtype, &info.shape, bytes))
     }
 
-    /// A float64 tensor, copied: it may lie unaligned.
-    pub(crate) fn f64(&self, name: &str, wanted: &[usize]) -> Result<Vec<f64>> {
-        let (dtype, shape, bytes) = self.tensor(name)?;
-        if dtype != Dtype::F64 || shape != wanted {
+    /// A tensor's bytes, its dtype and shape checked: `None` stands for any length of an axis.
+    fn checked(&self, name: &str, wanted: Dtype, shape: &[Option<usize>]) -> Result<&[u8]> {
+        let (dtype, found, bytes) = self.tensor(name)?;
+        let fits = found.len() == shape.len()
+            && found
+                .iter()
+                .zip(shape)
+                .all(|(n, wanted)| wanted.is_none_or(|wanted| wanted == *n));
+        if dtype != wanted || !fits {
             return Err(Error::corrupt(
                 &self.path,
-                format!("tensor {name} is {dtype:?} {shape:?}, not F64 {wanted:?}"),
+                format!("tensor {name} is {dtype:?} {found:?}, not {wanted:?} {shape:?}"),
             ));
         }
-        let (numbers, _) = bytes.as_chunks::<8>();
-        Ok(numbers
-            .iter()
-            .map(|number| f64::from_le_bytes(*number))
-            .collect())
+        Ok(bytes)
     }
 
-    /// A float32 tensor in place, its shape checked: `None` stands for any length of an axis.
-    pub(crate) fn f32(&self, name: &str, wanted: &[Option<usize>]) -> Result<&[f32]> {
-        let (dtype, shape, bytes) = self.tensor(name)?;
-        let fits = shape.len() == wanted.len()
-            && shape
-                .iter()
-                .zip(wanted)
-                .all(|(n, w)| w.is_none_or(|w| w == *n));
-        if dtype != Dtype::F32 || !fits {
-            return Err(Error::corrupt(
-                &self.path,
-                format!("tensor {name} is {dtype:?} {shape:?}, not F32 {wanted:?}"),
-            ));
-        }
+    fn in_place<'a, T: Pod>(&self, name: &str, bytes: &'a [u8]) -> Result<&'a [T]> {
         bytemuck::try_cast_slice(bytes)
             .map_err(|error| Error::corrupt(&self.path, format!("tensor {name}: {error}")))
+    }
+
+    /// A float32 tensor in place.
+    pub(crate) fn f32(&self, name: &str, shape: &[Option<usize>]) -> Result<&[f32]> {
+        self.in_place(name, self.checked(name, Dtype::F32, shape)?)
+    }
+
+    /// A float16 tensor in place.
+    pub(crate) fn f16(&self, name: &str, shape: &[Option<usize>]) -> Result<&[f16]> {
+        self.in_place(name, self.checked(name, Dtype::F16, shape)?)
+    }
+
+    /// A float32 tensor, copied: it may lie unaligned.
+    pub(crate) fn f32_copied(&self, name: &str, shape: &[Option<usize>]) -> Result<Vec<f32>> {
+        let bytes = self.checked(name, Dtype::F32, shape)?;
+        Ok(bytemuck::allocation::pod_collect_to_vec(bytes))
+    }
+
+    /// A float64 tensor, copied: it may lie unaligned.
+    pub(crate) fn f64_copied(&self, name: &str, shape: &[Option<usize>]) -> Result<Vec<f64>> {
+        let bytes = self.checked(name, Dtype::F64, shape)?;
+        Ok(bytemuck::allocation::pod_collect_to_vec(bytes))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::generator::{Cancel, Device, EngineName, Report};
+use crate::layout::Dtype;
 use crate::progress::Progress;
 
 /// What training may choose. The defaults serve any collection.
@@ -17,6 +18,8 @@ pub struct TrainOptions {
     pub steps: Option<u64>,
     /// Steps of the autoencoder's training; paper engine only. None: the published number.
     pub autoencoder_steps: Option<u64>,
+    /// How the default engine's file keeps its decoder: F32, or F16 for half the size.
+    pub decoder: Dtype,
     /// Seconds between checkpoints of the training, from which a killed one resumes.
     pub checkpoint_seconds: u64,
 }
@@ -29,6 +32,7 @@ impl Default for TrainOptions {
             device: Device::Cpu,
             steps: None,
             autoencoder_steps: None,
+            decoder: Dtype::F32,
             checkpoint_seconds: 30,
         }
     }

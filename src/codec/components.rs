@@ -9,6 +9,11 @@
 //! stays in the cache, and both one network and many read it in the order in which it lies. The last
 //! strip is filled up with zeros.
 
+use std::ops::Range;
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use crate::noise::{Noise, Purpose};
 use crate::product;
 
@@ -21,11 +26,35 @@ pub(crate) fn strips(parameters: usize) -> [usize; 2] {
     [parameters.div_ceil(width), width]
 }
 
-/// The decoder, borrowed from wherever its numbers live.
+/// `A`, [strips, latents, width], as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Decoder<'a> {
+    Full(&'a [f32]),
+    /// Rounded to 11 bits: one part in 2,000 of a component's share in a weight.
+    Half(&'a [f16]),
+}
+
+impl<'a> Decoder<'a> {
+    /// The numbers of a strip, put into `room` where they are not float32.
+    fn strip<'r>(self, range: Range<usize>, room: &'r mut Vec<f32>) -> &'r [f32]
+    where
+        'a: 'r,
+    {
+        match self {
+            Decoder::Full(numbers) => &numbers[range],
+            Decoder::Half(numbers) => {
+                room.resize(range.len(), 0.0);
+                numbers[range].convert_to_f32_slice(room);
+                room
+            }
+        }
+    }
+}
+
+/// The codec, borrowed from wherever its numbers live.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Components<'a> {
-    /// `A`, [strips, latents, width].
-    pub decoder: &'a [f32],
+    pub decoder: Decoder<'a>,
     /// `r`, [parameters], or empty when nothing was dropped.
     pub residual: &'a [f32],
     /// Latents per network.
@@ -46,9 +75,12 @@ impl Components<'_> {
         out: &mut [f32],
     ) {
         let (k, parameters) = (self.latents, self.parameters);
-        let [_, width] = strips(parameters);
-        let starts = (0..parameters).step_by(width);
-        for (start, strip) in starts.zip(self.decoder.chunks_exact(k * width)) {
+        let [count, width] = strips(parameters);
+        let mut room = Vec::new();
+        for index in 0..count {
+            let numbers = index * k * width..(index + 1) * k * width;
+            let strip = self.decoder.strip(numbers, &mut room);
+            let start = index * width;
             let columns = width.min(parameters - start);
             product::times(latents, k, strip, columns, &mut out[start..], parameters);
         }
@@ -61,6 +93,44 @@ impl Components<'_> {
             for ((x, r), e) in row.iter_mut().zip(self.residual).zip(&e) {
                 *x += temperature * r * e;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_of_half_the_size_decodes_to_eleven_bits() {
+        let (latents, parameters) = (3, STRIP + 5);
+        let [count, width] = strips(parameters);
+        let noise = Noise::new(1);
+        let mut numbers = vec![0.0; count * latents * width];
+        noise.normal(Purpose::Training, 0, 0, &mut numbers);
+        let half: Vec<f16> = numbers.iter().map(|x| f16::from_f32(*x)).collect();
+        let mut z = vec![0.0; 9 * latents];
+        noise.normal(Purpose::Training, 1, 0, &mut z);
+        let decoded = |decoder| {
+            let components = Components {
+                decoder,
+                residual: &[],
+                latents,
+                parameters,
+            };
+            let mut out = vec![0.0; 9 * parameters];
+            components.decode(&z, 1.0, noise, 0, &mut out);
+            out
+        };
+        let (full, rounded) = (
+            decoded(Decoder::Full(&numbers)),
+            decoded(Decoder::Half(&half)),
+        );
+        assert!(full != rounded);
+        for (row, (full, rounded)) in full.iter().zip(&rounded).enumerate() {
+            let z = &z[row / parameters * latents..][..latents];
+            let most: f32 = z.iter().map(|z| z.abs() * 4.0 / 2048.0).sum();
+            assert!((full - rounded).abs() <= most, "{full} {rounded}");
         }
     }
 }

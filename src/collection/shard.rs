@@ -96,7 +96,7 @@ impl Shard {
         let values = if about.metrics.is_empty() {
             Vec::new()
         } else {
-            container.f64("metrics", &[n, about.metrics.len()])?
+            container.f64_copied("metrics", &[Some(n), Some(about.metrics.len())])?
         };
         Ok(Shard {
             container,

@@ -10,6 +10,7 @@ use crate::ffi::structs::*;
 use crate::ffi::text::path;
 use crate::ffi::versioned::read;
 use crate::generator::{Device, EngineName};
+use crate::layout::Dtype;
 use crate::progress::Progress;
 use crate::train::{TrainOptions, train};
 
@@ -59,6 +60,15 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
             )));
         }
     };
+    let decoder = match given.decoder {
+        0 | PDIFF_DTYPE_F32 => Dtype::F32,
+        PDIFF_DTYPE_F16 => Dtype::F16,
+        other => {
+            return Err(Error::invalid(format!(
+                "decoder {other} is neither PDIFF_DTYPE_F32 nor PDIFF_DTYPE_F16"
+            )));
+        }
+    };
     let some = |steps: u64| (steps != 0).then_some(steps);
     Ok(TrainOptions {
         engine,
@@ -66,6 +76,7 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
         device: device(given.device, given.device_index)?,
         steps: some(given.steps),
         autoencoder_steps: some(given.autoencoder_steps),
+        decoder,
         checkpoint_seconds: some(given.checkpoint_seconds.into())
             .unwrap_or(defaults.checkpoint_seconds),
     })

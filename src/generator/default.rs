@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Components, strips};
+use crate::codec::{Components, Decoder, strips};
+use crate::container::Container;
 use crate::denoiser::{Architecture, Flow};
 use crate::error::{Error, Result};
 use crate::generator::calibration::Calibration;
@@ -12,6 +13,7 @@ use crate::generator::file::GeneratorFile;
 use crate::generator::latents::LatentSampler;
 use crate::generator::options::{Device, Sampler};
 use crate::generator::sample::{Batch, Engine};
+use crate::layout::Dtype;
 use crate::normalize::Normalizer;
 
 /// The calibration's tensors in the file.
@@ -35,8 +37,9 @@ pub(crate) struct DefaultConfig {
 #[derive(Debug)]
 pub(crate) struct DefaultEngine {
     file: Arc<GeneratorFile>,
-    config: DefaultConfig,
     latents: LatentSampler,
+    /// [parameters], or empty when nothing was dropped.
+    residual: Vec<f32>,
     normalizer: Normalizer,
 }
 
@@ -58,23 +61,18 @@ impl DefaultEngine {
                 "its latents have no valid width",
             ));
         }
-        let [count, width] = strips(parameters);
-        container.f32(
-            "codec.decoder",
-            &[Some(count), Some(config.latents), Some(width)],
-        )?;
-        if config.residual {
-            container.f32("codec.residual", &[Some(parameters)])?;
-        }
+        decoder(container, config.latents, parameters)?;
+        let residual = match config.residual {
+            true => container.f32_copied("codec.residual", &[Some(parameters)])?,
+            false => Vec::new(),
+        };
         let normalizer = Normalizer {
-            mean: container
-                .f32("normalize.mean", &[Some(parameters)])?
-                .to_vec(),
-            scale: container.f32("normalize.scale", &[Some(tensors)])?.to_vec(),
+            mean: container.f32_copied("normalize.mean", &[Some(parameters)])?,
+            scale: container.f32_copied("normalize.scale", &[Some(tensors)])?,
         };
         let lookup = |name: &str, shape: &[usize]| {
             let shape: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
-            container.f32(name, &shape).map(<[f32]>::to_vec)
+            container.f32_copied(name, &shape)
         };
         let latents = LatentSampler {
             latents: config.latents,
@@ -96,23 +94,31 @@ impl DefaultEngine {
         };
         Ok(DefaultEngine {
             latents,
-            config,
+            residual,
             normalizer,
             file,
         })
     }
 
     fn components(&self) -> Result<Components<'_>> {
-        let container = &self.file.container;
+        let (latents, parameters) = (self.latents.latents, self.file.about.layout.parameters());
         Ok(Components {
-            decoder: container.f32("codec.decoder", &[None, None, None])?,
-            residual: match self.config.residual {
-                true => container.f32("codec.residual", &[None])?,
-                false => &[],
-            },
-            latents: self.config.latents,
-            parameters: self.file.about.layout.parameters(),
+            decoder: decoder(&self.file.container, latents, parameters)?,
+            residual: &self.residual,
+            latents,
+            parameters,
         })
+    }
+}
+
+/// The decoder, which stays in the mapped file.
+fn decoder(container: &Container, latents: usize, parameters: usize) -> Result<Decoder<'_>> {
+    const NAME: &str = "codec.decoder";
+    let [count, width] = strips(parameters);
+    let shape = [Some(count), Some(latents), Some(width)];
+    match container.tensor(NAME)?.0 {
+        Dtype::F16 => container.f16(NAME, &shape).map(Decoder::Half),
+        _ => container.f32(NAME, &shape).map(Decoder::Full),
     }
 }
 

@@ -1,5 +1,6 @@
 /* Training: the whole way where this build trains, a clear status where it does not. */
 #include "harness.h"
+#include <math.h>
 
 typedef struct seen {
     int calls;
@@ -21,6 +22,26 @@ static void without_libtorch(const pdiff_train_options *options) {
     EXPECT(!exists("net.pdiff"));
 }
 
+/* A network of a generator that keeps its decoder so. */
+static void sampled(pdiff_train_options options, int32_t decoder, float network[8]) {
+    pdiff_generator *generator = NULL;
+    options.decoder = decoder;
+    OK(pdiff_train("zoo", "decoder.pdiff", &options, NULL, &error));
+    OK(pdiff_generator_open("decoder.pdiff", &generator, &error));
+    OK(pdiff_sample(generator, NULL, NULL, network, 8 * sizeof *network, NULL, &error));
+    pdiff_generator_close(generator);
+}
+
+static void half_a_decoder_is_as_good(const pdiff_train_options *options) {
+    float full[8], half[8];
+    int i;
+    sampled(*options, PDIFF_DTYPE_F32, full);
+    sampled(*options, PDIFF_DTYPE_F16, half);
+    EXPECT(memcmp(full, half, sizeof full) != 0);
+    for (i = 0; i < 8; i++)
+        EXPECT(fabsf(full[i] - half[i]) < 5e-4f);
+}
+
 static void with_libtorch(pdiff_train_options *options) {
     seen seen = {0, 1, NULL};
     pdiff_generator *generator = NULL;
@@ -37,6 +58,7 @@ static void with_libtorch(pdiff_train_options *options) {
     EXPECT(seen.calls > 1);
     OK(pdiff_generator_open("net.pdiff", &generator, &error));
     pdiff_generator_close(generator);
+    half_a_decoder_is_as_good(options);
 
     collect_networks("one", 1);
     FAILS(PDIFF_TOO_FEW_SNAPSHOTS, "one: 1 snapshots",
@@ -67,6 +89,10 @@ int main(int argc, char **argv) {
     FAILS(PDIFF_INVALID_ARGUMENT, "device 7",
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
     options.device = PDIFF_DEVICE_CPU;
+    options.decoder = PDIFF_DTYPE_I8;
+    FAILS(PDIFF_INVALID_ARGUMENT, "decoder 8 is neither",
+          pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
+    options.decoder = 0;
     options.struct_size = 3;
     FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_train_options.struct_size is 3",
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));

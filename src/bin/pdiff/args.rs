@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pdiff::{Device, EngineName, Sampler};
+use pdiff::{Device, Dtype, EngineName, Sampler};
 
 use crate::condition::{Named, Wanted};
 
@@ -100,6 +100,9 @@ pub struct Train {
     /// default: flow over principal components; paper: p-diff as published
     #[arg(long, default_value = "default", value_parser = engine())]
     pub engine: EngineName,
+    /// How the file keeps the default engine's decoder; f16 has half the size
+    #[arg(long, default_value = "f32", value_parser = precision())]
+    pub decoder: Dtype,
     /// Keys every random number
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -259,6 +262,13 @@ fn engine() -> impl TypedValueParser<Value = EngineName> {
     PossibleValuesParser::new(["default", "paper"]).map(|name| match name.as_str() {
         "paper" => EngineName::Paper,
         _ => EngineName::Default,
+    })
+}
+
+fn precision() -> impl TypedValueParser<Value = Dtype> {
+    PossibleValuesParser::new(["f32", "f16"]).map(|name| match name.as_str() {
+        "f16" => Dtype::F16,
+        _ => Dtype::F32,
     })
 }
 

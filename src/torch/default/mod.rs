@@ -6,6 +6,8 @@ mod module;
 
 use std::collections::HashMap;
 
+use half::vec::HalfFloatVecExt;
+
 use super::train::Job;
 use crate::codec::{Fit, strips};
 use crate::container::Entry;
@@ -24,6 +26,12 @@ const SAMPLER_STEPS: usize = 8;
 
 /// Trains and writes a generator of the default engine.
 pub(super) fn train(job: &mut Job) -> Result<Report> {
+    if !matches!(job.options.decoder, Dtype::F32 | Dtype::F16) {
+        return Err(Error::invalid(format!(
+            "a decoder of {:?} is not kept; choose F32 or F16",
+            job.options.decoder
+        )));
+    }
     let meter = Meter::new("codec", 0, job.collection.layout().parameters() as u64);
     let train = job.train.clone();
     let codec = Fit::new(job.collection, &train, &mut |done, _| {
@@ -84,6 +92,7 @@ fn write(
 ) -> Result<Report> {
     let parameters = job.collection.layout().parameters();
     let [count, width] = strips(parameters);
+    let precision = job.options.decoder;
     let mut entries = vec![
         Entry::new("normalize.mean", Dtype::F32, &[parameters]),
         Entry::new(
@@ -91,7 +100,7 @@ fn write(
             Dtype::F32,
             &[codec.normalizer.scale.len()],
         ),
-        Entry::new("codec.decoder", Dtype::F32, &[count, codec.latents, width]),
+        Entry::new("codec.decoder", precision, &[count, codec.latents, width]),
     ];
     if codec.truncated {
         entries.push(Entry::new("codec.residual", Dtype::F32, &[parameters]));
@@ -110,7 +119,10 @@ fn write(
         codec.decoder(job.collection, &job.train, &mut |decoder, rest| {
             job.cancel.check()?;
             residual.extend_from_slice(rest);
-            writer.write_f32(decoder)
+            match precision {
+                Dtype::F16 => writer.write(bytemuck::cast_slice(&Vec::from_f32_slice(decoder))),
+                _ => writer.write_f32(decoder),
+            }
         })?;
         writer.write_f32(&residual)?;
         flow.iter()
