@@ -6,6 +6,7 @@ mod module;
 
 use std::collections::HashMap;
 
+use half::f16;
 use half::vec::HalfFloatVecExt;
 
 use super::train::Job;
@@ -120,7 +121,9 @@ fn write(
             job.cancel.check()?;
             residual.extend_from_slice(rest);
             match precision {
-                Dtype::F16 => writer.write(bytemuck::cast_slice(&Vec::from_f32_slice(decoder))),
+                Dtype::F16 => {
+                    writer.write(bytemuck::cast_slice(&Vec::<f16>::from_f32_slice(decoder)))
+                }
                 _ => writer.write_f32(decoder),
             }
         })?;
