@@ -13,8 +13,10 @@ use crate::tensor::Tensor;
 
 /// Networks of one batch at most.
 const BATCH: usize = 256;
-/// Numbers of one batch at most, unless one network alone has more.
-const BATCH_NUMBERS: usize = 1 << 24;
+/// Numbers of one batch at most, unless one network alone has more: in the host's buffer, where
+/// more networks at once are faster, and in one of ours.
+const NUMBERS: usize = 1 << 27;
+const NUMBERS_HELD: usize = 1 << 24;
 
 /// Consecutive samples of one request.
 pub(crate) struct Batch<'a> {
@@ -92,7 +94,7 @@ impl Generator {
             true => options.threads,
             false => 1,
         };
-        let rows = options.count.div_ceil(threads).min(self.batch_rows());
+        let rows = options.count.div_ceil(threads).min(self.rows(NUMBERS));
         let run = |first: usize, out: &mut [f32]| {
             let batch = Batch {
                 options,
@@ -138,7 +140,7 @@ impl Generator {
     ) -> Result<()> {
         self.check(options)?;
         let parameters = self.layout().parameters();
-        let rows = self.batch_rows().min(options.count.max(1));
+        let rows = self.rows(NUMBERS_HELD).min(options.count.max(1));
         let mut buffer = vec![0.0; rows * parameters];
         let mut done = 0;
         while done < options.count {
@@ -171,8 +173,9 @@ impl Generator {
         network::write(&self.tensors(weights)?, path)
     }
 
-    fn batch_rows(&self) -> usize {
-        (BATCH_NUMBERS / self.layout().parameters()).clamp(1, BATCH)
+    /// Networks of a batch that has `numbers` at most.
+    fn rows(&self, numbers: usize) -> usize {
+        (numbers / self.layout().parameters()).clamp(1, BATCH)
     }
 
     fn check(&self, options: &SampleOptions) -> Result<()> {
