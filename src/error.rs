@@ -38,7 +38,7 @@ pub enum Error {
     },
     #[error("{0}")]
     EmptySelection(String),
-    #[error("{}: {found} snapshots, and training needs at least {needed}; collect more", path.display())]
+    #[error("{}: holds {found} of the {needed} snapshots that training needs at least; collect more", path.display())]
     TooFewSnapshots {
         path: PathBuf,
         found: usize,

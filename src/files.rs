@@ -27,6 +27,12 @@ impl AtomicFile {
                 target.display()
             ))
         })?;
+        if target.is_dir() {
+            return Err(Error::invalid(format!(
+                "{}: a folder; name a file",
+                target.display()
+            )));
+        }
         let unfinished = folder_of(target).join(format!(
             "{UNFINISHED}{}-{}-{}",
             std::process::id(),

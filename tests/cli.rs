@@ -453,6 +453,17 @@ fn the_wrong_file_is_one_line_with_a_next_step() {
 }
 
 #[test]
+fn an_error_that_nobody_reads_is_still_exit_code_1() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pdiff"))
+        .args(["inspect", "absent"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
 fn inspect_knows_any_checkpoint() {
     let place = Place::new();
     let file = fixture("checkpoints/plain.pt");

@@ -12,6 +12,7 @@ use super::{default, paper};
 use crate::collection::Collection;
 use crate::document::digest;
 use crate::error::{Error, Result};
+use crate::files::AtomicFile;
 use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
 use crate::progress::{Meter, Progress};
 use crate::train::TrainOptions;
@@ -125,6 +126,11 @@ pub(crate) fn train(
             needed: FEWEST,
         });
     }
+    if options.steps == Some(0) || options.autoencoder_steps == Some(0) {
+        return Err(Error::invalid("0 training steps; ask for at least 1"));
+    }
+    // What cannot be written is found before the work, not after it.
+    drop(AtomicFile::create(generator)?);
     let device = resolve(options.device)?;
     let (train, held_out) = split(collection.len());
     let mut job = Job {

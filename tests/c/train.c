@@ -60,8 +60,16 @@ static void with_libtorch(pdiff_train_options *options) {
     pdiff_generator_close(generator);
     half_a_decoder_is_as_good(options);
 
+    /* What cannot be written is found before the work. */
+    seen.calls = 0;
+    FAILS(PDIFF_IO, "nowhere/net.pdiff",
+          pdiff_train("zoo", "nowhere/net.pdiff", options, NULL, &error));
+    FAILS(PDIFF_INVALID_ARGUMENT, "zoo: a folder; name a file",
+          pdiff_train("zoo", "zoo", options, NULL, &error));
+    EXPECT(seen.calls == 0);
+
     collect_networks("one", 1);
-    FAILS(PDIFF_TOO_FEW_SNAPSHOTS, "one: 1 snapshots",
+    FAILS(PDIFF_TOO_FEW_SNAPSHOTS, "one: holds 1 of the 2 snapshots",
           pdiff_train("one", "one.pdiff", options, NULL, &error));
     FAILS(PDIFF_INVALID_ARGUMENT, "absent",
           pdiff_train("absent", "absent.pdiff", options, NULL, &error));

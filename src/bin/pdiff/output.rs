@@ -24,7 +24,7 @@ pub fn deliver(result: Result<Answer>, as_json: bool) -> ExitCode {
         Ok(answer) => (answer.text, ExitCode::SUCCESS),
         Err(error) => {
             let message = message(&error);
-            eprintln!("pdiff: {message}");
+            say(&format!("pdiff: {message}"));
             let value = json!({"error": {"status": error.status(), "message": message}});
             let text = if as_json {
                 format!("{value:#}\n")
@@ -43,7 +43,9 @@ pub fn deliver(result: Result<Answer>, as_json: bool) -> ExitCode {
         // A reader like `head` had enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => code,
         Err(error) => {
-            eprintln!("pdiff: stdout: {error}; free some space or send it elsewhere");
+            say(&format!(
+                "pdiff: stdout: {error}; free some space or send it elsewhere"
+            ));
             ExitCode::from(FAILED)
         }
     }
@@ -75,7 +77,7 @@ fn message(error: &Error) -> String {
 
 /// A note on stderr that needs attention and ends nothing.
 pub fn warn(text: &str) {
-    eprintln!("pdiff: warning: {text}");
+    say(&format!("pdiff: warning: {text}"));
 }
 
 /// A whole number with a comma every three digits.
@@ -95,6 +97,11 @@ pub fn grouped(number: usize) -> String {
 pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
+}
+
+/// A line on stderr. Nobody may be reading it, which is no reason to end.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Rows as aligned columns, two spaces apart, each row indented by two.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::say;
+
 /// Between two lines where there is no terminal.
 const LINES: Duration = Duration::from_secs(5);
 /// Between two pictures of the bar.
@@ -58,7 +60,7 @@ impl Meter {
             }
             None => {
                 let tail: String = parts.iter().map(|part| format!(", {part}")).collect();
-                eprintln!("{phase} {done}/{total}{tail}");
+                say(&format!("{phase} {done}/{total}{tail}"));
             }
         }
     }
