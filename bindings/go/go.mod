@@ -1,0 +1,3 @@
+module github.com/libpdiff/libpdiff/bindings/go
+
+go 1.24

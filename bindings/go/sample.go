@@ -1,0 +1,165 @@
+package pdiff
+
+// #include <pdiff.h>
+import "C"
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"unsafe"
+)
+
+// Sampler is how latents are drawn from noise.
+type Sampler int32
+
+const (
+	// DefaultSampler is the engine's own.
+	DefaultSampler Sampler = C.PDIFF_SAMPLER_DEFAULT
+	// DDPM (arXiv 2006.11239), DDIM (arXiv 2010.02502) and DPMSolver2M (arXiv 2211.01095) are the
+	// paper engine's; Euler and Heun the default engine's.
+	DDPM        Sampler = C.PDIFF_SAMPLER_DDPM
+	DDIM        Sampler = C.PDIFF_SAMPLER_DDIM
+	DPMSolver2M Sampler = C.PDIFF_SAMPLER_DPM_SOLVER_2M
+	Euler       Sampler = C.PDIFF_SAMPLER_EULER
+	Heun        Sampler = C.PDIFF_SAMPLER_HEUN
+)
+
+// Device is where the work is done.
+type Device int32
+
+const (
+	CPU  Device = C.PDIFF_DEVICE_CPU
+	CUDA Device = C.PDIFF_DEVICE_CUDA
+)
+
+// Options is what to sample. The zero value is one network of seed 0.
+type Options struct {
+	// Count of networks; 0: 1. Memory grows with it, so bound what comes from outside.
+	Count int
+	// First is the number of the first network: 5 to 9 of a seed are the same alone and in 0 to 9.
+	First uint64
+	Seed  uint64
+	// Condition has one number per name of Conditions. Empty: the collection as a whole.
+	Condition []float32
+	// Guidance: 1 follows the condition, more exaggerates it; 0: 1.
+	Guidance float32
+	// Temperature scales the noise; 0: 1.
+	Temperature float32
+	Sampler     Sampler
+	// Steps of the sampler; 0: the engine's own number.
+	Steps       uint64
+	Device      Device
+	DeviceIndex uint32
+	// Threads of the default engine on the CPU; 0: one per core.
+	Threads uint32
+}
+
+func (o *Options) c(lent *memory) (*C.pdiff_sample_options, error) {
+	if o.Count < 0 {
+		return nil, invalid("Options.Count is %d; ask for 1 or more", o.Count)
+	}
+	return lend(lent, []C.pdiff_sample_options{{
+		struct_size: C.sizeof_pdiff_sample_options,
+		count:       C.uint64_t(o.Count), first: C.uint64_t(o.First), seed: C.uint64_t(o.Seed),
+		condition:        (*C.float)(unsafe.Pointer(lend(lent, o.Condition))),
+		condition_length: C.size_t(len(o.Condition)),
+		guidance:         C.float(o.Guidance), temperature: C.float(o.Temperature),
+		sampler: C.int32_t(o.Sampler), steps: C.uint64_t(o.Steps),
+		device: C.int32_t(o.Device), device_index: C.uint32_t(o.DeviceIndex), threads: C.uint32_t(o.Threads),
+	}}), nil
+}
+
+func (o *Options) count() int { return max(o.Count, 1) }
+
+// use runs a call of the generator's, with what it lends to C.
+func (g *Generator) use(ctx context.Context, call func(*C.pdiff_generator, *C.pdiff_cancel, *memory, *C.pdiff_error) (C.int32_t, error)) error {
+	c, err := g.handle.acquire()
+	if err != nil {
+		return err
+	}
+	defer g.handle.release()
+	return withCancel(ctx, func(cancel *C.pdiff_cancel) error {
+		var lent memory
+		defer lent.free()
+		detail := newError()
+		status, err := call(c, cancel, &lent, &detail)
+		if err != nil {
+			return err
+		}
+		return failure(status, &detail)
+	})
+}
+
+// Sample samples networks as flat vectors of Parameters numbers each; TensorInfo.In finds the
+// tensors in one.
+func (g *Generator) Sample(ctx context.Context, options Options) ([][]float32, error) {
+	if options.Count < 0 || uint64(options.count()) > math.MaxInt/4/uint64(max(g.parameters, 1)) {
+		return nil, invalid("Options.Count is %d; ask for 1 or more, and fewer at once", options.Count)
+	}
+	flat := make([]float32, options.count()*g.parameters)
+	if err := g.SampleInto(ctx, flat, options); err != nil {
+		return nil, err
+	}
+	networks := make([][]float32, options.count())
+	for i := range networks {
+		networks[i] = flat[i*g.parameters : (i+1)*g.parameters : (i+1)*g.parameters]
+	}
+	return networks, nil
+}
+
+// SampleInto samples networks one after the other into dst, which has room for Count times
+// Parameters numbers or more. On an error dst is as it was.
+func (g *Generator) SampleInto(ctx context.Context, dst []float32, options Options) error {
+	room := dst
+	if len(room) == 0 {
+		room = make([]float32, 1)
+	}
+	return g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
+		chosen, err := options.c(lent)
+		if err != nil {
+			return 0, err
+		}
+		return C.pdiff_sample(c, chosen, cancel, unsafe.Pointer(&room[0]), C.size_t(4*len(dst)), nil, detail), nil
+	})
+}
+
+// SampleTensors samples networks tensor by tensor, in the order of Tensors: each as [count, shape...]
+// in its own dtype, those from the base included.
+func (g *Generator) SampleTensors(ctx context.Context, options Options) ([]Tensor, error) {
+	tensors := make([]Tensor, len(g.tensors))
+	err := g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
+		chosen, err := options.c(lent)
+		if err != nil {
+			return 0, err
+		}
+		buffers := make([]C.pdiff_buffer, len(tensors))
+		for i, info := range g.tensors {
+			if info.Bytes > 0 && options.count() > math.MaxInt/info.Bytes {
+				return 0, invalid("Options.Count is %d; ask for fewer at once", options.Count)
+			}
+			data := make([]byte, options.count()*info.Bytes)
+			buffers[i] = C.pdiff_buffer{data: unsafe.Pointer(lend(lent, data)), bytes: C.size_t(len(data))}
+			shape := append([]int64{int64(options.count())}, info.Shape...)
+			tensors[i] = Tensor{Name: info.Name, Shape: shape, DType: info.DType, Data: data}
+		}
+		return C.pdiff_sample_tensors(c, chosen, cancel, lend(lent, buffers), C.size_t(len(buffers)), detail), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return tensors, nil
+}
+
+// SampleFiles samples networks into safetensors files in folder, network-000000.safetensors and so
+// on: all of them, or none.
+func (g *Generator) SampleFiles(ctx context.Context, folder string, options Options) error {
+	return g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
+		chosen, err := options.c(lent)
+		path := lent.text("folder", folder)
+		if err != nil || lent.err != nil {
+			return 0, cmp.Or(err, lent.err)
+		}
+		return C.pdiff_sample_files(c, chosen, cancel, path, detail), nil
+	})
+}

@@ -1,0 +1,59 @@
+package pdiff
+
+// #include <pdiff.h>
+import "C"
+
+import "context"
+
+// Engine is what learns a generator.
+type Engine int32
+
+const (
+	// DefaultEngine is flow matching over principal components.
+	DefaultEngine Engine = C.PDIFF_ENGINE_DEFAULT
+	// PaperEngine is p-diff as published (arXiv 2402.13144).
+	PaperEngine Engine = C.PDIFF_ENGINE_PAPER
+)
+
+// TrainOptions is what training may choose. The zero value serves any collection.
+type TrainOptions struct {
+	Engine Engine
+	Seed   uint64
+	// Steps of the denoiser's training; 0: the engine's own number.
+	Steps uint64
+	// AutoencoderSteps of the paper engine; 0: the published number.
+	AutoencoderSteps uint64
+	Device           Device
+	DeviceIndex      uint32
+	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
+	CheckpointSeconds uint32
+	// Progress is called as the work goes on; an error ends it.
+	Progress func(Progress) error
+}
+
+// Train learns a generator from a collection and writes it to a file, which is replaced only on
+// success. After a done context, a failure or a kill the same call resumes to the same result. In a
+// build without libtorch it fails with ErrUnsupported.
+func Train(ctx context.Context, collection, generator string, options TrainOptions) error {
+	return withCancel(ctx, func(cancel *C.pdiff_cancel) error {
+		var lent memory
+		defer lent.free()
+		from, to := lent.text("collection", collection), lent.text("generator", generator)
+		if lent.err != nil {
+			return lent.err
+		}
+		watch := callbacks{progress: options.Progress}
+		context, finish := watch.lendTo(&lent)
+		chosen := lend(&lent, []C.pdiff_train_options{{
+			struct_size: C.sizeof_pdiff_train_options,
+			engine:      C.int32_t(options.Engine), seed: C.uint64_t(options.Seed),
+			steps: C.uint64_t(options.Steps), autoencoder_steps: C.uint64_t(options.AutoencoderSteps),
+			device: C.int32_t(options.Device), device_index: C.uint32_t(options.DeviceIndex),
+			checkpoint_seconds: C.uint32_t(options.CheckpointSeconds),
+			progress:           progressCallback(options.Progress), progress_context: context,
+		}})
+		detail := newError()
+		status := C.pdiff_train(from, to, chosen, cancel, &detail)
+		return finish(failure(status, &detail))
+	})
+}
