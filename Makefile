@@ -20,10 +20,11 @@ BUILT := $(or $(CARGO_TARGET_DIR),target)/release
 PDIFF := $(BUILT)/pdiff
 ZOO := $(BUILT)/zoo
 SMALL := $(or $(CARGO_TARGET_DIR),target)/small
+DEBUG := $(abspath $(or $(CARGO_TARGET_DIR),target)/debug)
 DEMO := build/demo
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the libraries beside it and the example programs
 	$(TORCH) cargo build $(RELEASE)
@@ -31,10 +32,16 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 # Cargo decides whether these change, and what comes from them is made again only then.
 $(PDIFF) $(ZOO): build ;
 
-test: need-cc need-c++ need-python3 need-cargo lint ## every test, with libtorch and without
+test: need-cc need-c++ need-python3 need-cargo lint go-test ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
+
+# Against the library without libtorch, as the tests build it.
+go-test: need-cc need-cargo need-go ## the Go module: vet, race detector, cgo's pointer checks
+	cargo build --no-default-features --lib
+	cd bindings/go && export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
+	    go vet -tags pdiff_tree ./... && go test -tags pdiff_tree -race ./...
 
 lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 	cargo fmt --all --check
@@ -125,4 +132,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test portable lint header bench first demo seeds lenet5 cifar10 clean
+.PHONY: help build small test go-test portable lint header bench first demo seeds lenet5 cifar10 clean

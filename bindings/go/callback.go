@@ -30,6 +30,7 @@ type Progress struct {
 type callbacks struct {
 	progress func(Progress) error
 	score    func(network []float32) (Score, error)
+	visit    func(number uint64, network []float32) error
 	scored   memory // what C was lent with the latest score
 	err      error
 	panicked any

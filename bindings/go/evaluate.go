@@ -8,6 +8,7 @@ extern int32_t pdiffGoScore(void *, float *, uint64_t, pdiff_score *);
 import "C"
 
 import (
+	"cmp"
 	"context"
 	"unsafe"
 )
@@ -26,11 +27,12 @@ type Score struct {
 
 // EvaluateOptions is what an evaluation may choose.
 type EvaluateOptions struct {
-	// Count of networks to sample and judge; 0: 200.
-	Count int
-	// BaselineCount of networks per baseline; 0: Count.
+	// Samples that are judged; a Count of 0: 200.
+	Samples Options
+	// BaselineCount of networks per baseline; 0: as many as are sampled.
 	BaselineCount int
-	Seed          uint64
+	// Seed of the baselines.
+	Seed uint64
 	// Baselines has beginnings of the names of those to run, such as "soup"; empty: all.
 	Baselines []string
 	// Progress is called after every network; an error ends the work.
@@ -46,23 +48,24 @@ func (g *Generator) Evaluate(
 	if score == nil {
 		return invalid("score is nil; pass a function that judges a network")
 	}
-	if options.Count < 0 || options.BaselineCount < 0 {
-		return invalid("EvaluateOptions has Count %d and BaselineCount %d; neither may be negative", options.Count, options.BaselineCount)
+	if options.BaselineCount < 0 {
+		return invalid("EvaluateOptions.BaselineCount is %d; pass 0 or more", options.BaselineCount)
 	}
 	var judge callbacks
 	var finish func(error) error
 	err := g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
 		from, to := lent.text("collection", collection), lent.text("evaluation", evaluation)
 		baselines := lent.texts("baseline", options.Baselines)
-		if lent.err != nil {
-			return 0, lent.err
+		samples, err := options.Samples.c(lent)
+		if err != nil || lent.err != nil {
+			return 0, cmp.Or(err, lent.err)
 		}
 		judge = callbacks{progress: options.Progress, score: score}
 		context, finished := judge.lendTo(lent)
 		finish = finished
 		chosen := lend(lent, []C.pdiff_evaluate_options{{
 			struct_size: C.sizeof_pdiff_evaluate_options,
-			count:       C.uint64_t(options.Count), baseline_count: C.uint64_t(options.BaselineCount),
+			sample:      samples, baseline_count: C.uint64_t(options.BaselineCount),
 			seed: C.uint64_t(options.Seed), baselines: baselines, baselines_length: C.size_t(len(options.Baselines)),
 			progress: progressCallback(options.Progress), progress_context: context,
 		}})

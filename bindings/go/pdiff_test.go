@@ -257,3 +257,30 @@ func TestSixteenGoroutinesOpenAndSampleAtOnce(t *testing.T) {
 	}
 	all.Wait()
 }
+
+func TestSampleEachShowsTheSameNetworksInOrder(t *testing.T) {
+	g := open(t, "flow.pdiff")
+	options := Options{Count: 5, First: 2, Seed: 3}
+	expected, err := g.Sample(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := 0
+	err = g.SampleEach(context.Background(), options, func(number uint64, network []float32) error {
+		if number != uint64(2+next) || !slices.Equal(network, expected[next]) {
+			t.Errorf("network %d is not that of Sample", number)
+		}
+		next++
+		return nil
+	})
+	if err != nil || next != 5 {
+		t.Fatal(err, next)
+	}
+	stop := errors.New("seen enough")
+	err = g.SampleEach(context.Background(), options, func(uint64, []float32) error { return stop })
+	fails(t, err, ErrCallback, "network callback returned 1")
+	if !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	fails(t, g.SampleEach(context.Background(), options, nil), ErrInvalidArgument, "visit is nil")
+}

@@ -1,6 +1,10 @@
 package pdiff
 
-// #include <pdiff.h>
+/*
+#include <pdiff.h>
+
+extern int32_t pdiffGoNetwork(void *, uint64_t, float *, uint64_t);
+*/
 import "C"
 
 import (
@@ -121,6 +125,41 @@ func (g *Generator) SampleInto(ctx context.Context, dst []float32, options Optio
 			return 0, err
 		}
 		return C.pdiff_sample(c, chosen, cancel, unsafe.Pointer(&room[0]), C.size_t(4*len(dst)), nil, detail), nil
+	})
+}
+
+// SampleEach samples networks one after the other and shows each to visit, in order and in memory
+// that does not grow with their number. What visit gets lasts until it returns; an error of its ends
+// the work.
+func (g *Generator) SampleEach(
+	ctx context.Context, options Options, visit func(number uint64, network []float32) error,
+) error {
+	if visit == nil {
+		return invalid("visit is nil; pass a function that takes a network")
+	}
+	var finish func(error) error
+	err := g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
+		chosen, err := options.c(lent)
+		if err != nil {
+			return 0, err
+		}
+		shown := callbacks{visit: visit}
+		context, finished := shown.lendTo(lent)
+		finish = finished
+		call := C.pdiff_network_callback(C.pdiffGoNetwork)
+		return C.pdiff_sample_each(c, chosen, cancel, call, context, detail), nil
+	})
+	if finish == nil {
+		return err
+	}
+	return finish(err)
+}
+
+//export pdiffGoNetwork
+func pdiffGoNetwork(context unsafe.Pointer, number C.uint64_t, numbers *C.float, parameters C.uint64_t) C.int32_t {
+	c := calledBack(context)
+	return c.guarded(func() error {
+		return c.visit(uint64(number), unsafe.Slice((*float32)(unsafe.Pointer(numbers)), parameters))
 	})
 }
 

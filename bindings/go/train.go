@@ -25,6 +25,8 @@ type TrainOptions struct {
 	AutoencoderSteps uint64
 	Device           Device
 	DeviceIndex      uint32
+	// Decoder is how the default engine's file keeps its decoder: F16 for half the size; 0: F32.
+	Decoder DType
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -50,6 +52,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			steps: C.uint64_t(options.Steps), autoencoder_steps: C.uint64_t(options.AutoencoderSteps),
 			device: C.int32_t(options.Device), device_index: C.uint32_t(options.DeviceIndex),
 			checkpoint_seconds: C.uint32_t(options.CheckpointSeconds),
+			decoder:            C.int32_t(options.Decoder),
 			progress:           progressCallback(options.Progress), progress_context: context,
 		}})
 		detail := newError()

@@ -109,7 +109,7 @@ func TestACallbacksErrorComesBack(t *testing.T) {
 	if !errors.Is(err, errEnough) || exists(zoo, "collection.json") {
 		t.Fatal(err)
 	}
-	err = evaluate(t, func([]float32) (Score, error) { return Score{}, errEnough }, EvaluateOptions{Count: 4})
+	err = evaluate(t, func([]float32) (Score, error) { return Score{}, errEnough }, EvaluateOptions{Samples: Options{Count: 4}})
 	fails(t, err, ErrCallback, "enough")
 	if !errors.Is(err, errEnough) {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func TestEvaluateScoresInGo(t *testing.T) {
 	g, zoo, file := open(t, "gaussian.pdiff"), collected(t, 24), filepath.Join(t.TempDir(), "e.json")
 	calls, steps := 0, 0
 	options := EvaluateOptions{
-		Count: 12, Seed: 3, Baselines: []string{"soup", "Gaussian"},
+		Samples: Options{Count: 12, Seed: 3}, Baselines: []string{"soup", "Gaussian"},
 		Progress: func(at Progress) error {
 			if steps++; at.Phase != "evaluate" || at.Step != uint64(steps) {
 				t.Error(at)
@@ -209,7 +209,7 @@ func TestEvaluateScoresInGo(t *testing.T) {
 		t.Fatal("the predictions did not arrive")
 	}
 	fails(t, evaluate(t, bias, EvaluateOptions{Baselines: []string{"sooup"}}), ErrInvalidArgument, "sooup")
-	fails(t, evaluate(t, bias, EvaluateOptions{Count: -1}), ErrInvalidArgument, "negative")
+	fails(t, evaluate(t, bias, EvaluateOptions{BaselineCount: -1}), ErrInvalidArgument, "BaselineCount is -1")
 	flow := open(t, "flow.pdiff")
 	fails(t, flow.Evaluate(context.Background(), zoo, file, bias, EvaluateOptions{}), ErrMismatch, "")
 
