@@ -181,6 +181,11 @@ struct DLManagedTensor;
 #define PDIFF_SAMPLER_HEUN 5
 
 /**
+ * The two-step Adams-Bashforth method; default engine.
+ */
+#define PDIFF_SAMPLER_AB2 6
+
+/**
  * Stops long work from any thread. Made by pdiff_cancel_new, freed by pdiff_cancel_free.
  */
 typedef struct pdiff_cancel pdiff_cancel;

@@ -69,8 +69,14 @@ fn compile(name: &str, folder: &Path) -> PathBuf {
 fn run(name: &str, trains: &str) -> (Output, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let program = compile(name, folder.path());
+    // Before the folders that cargo names, where an older build's library may lie.
+    let mut folders = vec![library()];
+    folders.extend(std::env::split_paths(
+        &std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default(),
+    ));
     let output = Command::new(program)
         .current_dir(folder.path())
+        .env("LD_LIBRARY_PATH", std::env::join_paths(folders).unwrap())
         .arg(root("tests/fixtures"))
         .arg(trains)
         .output()

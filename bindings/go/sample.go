@@ -21,12 +21,13 @@ const (
 	// DefaultSampler is the engine's own.
 	DefaultSampler Sampler = C.PDIFF_SAMPLER_DEFAULT
 	// DDPM (arXiv 2006.11239), DDIM (arXiv 2010.02502) and DPMSolver2M (arXiv 2211.01095) are the
-	// paper engine's; Euler and Heun the default engine's.
+	// paper engine's; Euler, Heun and AB2 (Adams-Bashforth, two steps) the default engine's.
 	DDPM        Sampler = C.PDIFF_SAMPLER_DDPM
 	DDIM        Sampler = C.PDIFF_SAMPLER_DDIM
 	DPMSolver2M Sampler = C.PDIFF_SAMPLER_DPM_SOLVER_2M
 	Euler       Sampler = C.PDIFF_SAMPLER_EULER
 	Heun        Sampler = C.PDIFF_SAMPLER_HEUN
+	AB2         Sampler = C.PDIFF_SAMPLER_AB2
 )
 
 // Device is where the work is done.

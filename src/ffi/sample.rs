@@ -225,6 +225,7 @@ pub(super) unsafe fn chosen(options: *const pdiff_sample_options) -> Result<Samp
             PDIFF_SAMPLER_DPM_SOLVER_2M => Some(Sampler::DpmSolver2m),
             PDIFF_SAMPLER_EULER => Some(Sampler::Euler),
             PDIFF_SAMPLER_HEUN => Some(Sampler::Heun),
+            PDIFF_SAMPLER_AB2 => Some(Sampler::AdamsBashforth),
             other => {
                 return Err(Error::invalid(format!(
                     "sampler {other} is none of PDIFF_SAMPLER_*"

@@ -40,6 +40,8 @@ pub const PDIFF_SAMPLER_DPM_SOLVER_2M: i32 = 3;
 pub const PDIFF_SAMPLER_EULER: i32 = 4;
 /// Heun's method; default engine.
 pub const PDIFF_SAMPLER_HEUN: i32 = 5;
+/// The two-step Adams-Bashforth method; default engine.
+pub const PDIFF_SAMPLER_AB2: i32 = 6;
 
 /// What went wrong. Written only when a call fails.
 #[repr(C)]

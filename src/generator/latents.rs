@@ -50,6 +50,7 @@ impl LatentSampler {
         let steps = batch.options.steps.unwrap_or(self.steps);
         let solve = match batch.options.sampler {
             Some(Sampler::Euler) => diffusion::euler,
+            Some(Sampler::AdamsBashforth) => diffusion::adams_bashforth,
             _ => diffusion::heun,
         };
         solve(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, &mut |_| {

@@ -73,15 +73,18 @@ pub enum Sampler {
     Euler,
     /// Heun's method; flow, two denoiser calls a step.
     Heun,
+    /// The two-step Adams-Bashforth method; flow, second order with one denoiser call a step.
+    AdamsBashforth,
 }
 
 impl Sampler {
-    const ALL: [Sampler; 5] = [
+    const ALL: [Sampler; 6] = [
         Sampler::Ddpm,
         Sampler::Ddim,
         Sampler::DpmSolver2m,
         Sampler::Euler,
         Sampler::Heun,
+        Sampler::AdamsBashforth,
     ];
 
     /// As the command line and messages have it.
@@ -92,6 +95,7 @@ impl Sampler {
             Sampler::DpmSolver2m => "dpm++2m",
             Sampler::Euler => "euler",
             Sampler::Heun => "heun",
+            Sampler::AdamsBashforth => "ab2",
         }
     }
 

@@ -84,6 +84,14 @@ def heun(n):
     return x
 
 
+def ab2(n):
+    x, t, h, before = start, 0.0, np.pi / 2 / n, None
+    for _ in range(n):
+        d = epsilon(x, t)
+        x, t, before = x + h * (d if before is None else 3 / 2 * d - before / 2), t + h, d
+    return x
+
+
 at = [0, 1, 10, 500, 998, 999]
 print(
     json.dumps(
@@ -100,6 +108,7 @@ print(
                     ("dpm-solver++", dpm_solver_pp_2m, (1, 7, 50)),
                     ("euler", euler, (1, 7)),
                     ("heun", heun, (1, 7)),
+                    ("ab2", ab2, (1, 7)),
                 ]
                 for n in counts
             },

@@ -157,7 +157,7 @@ pub struct Sampling {
         allow_negative_numbers = true
     )]
     pub guidance: f32,
-    /// heun and euler serve the default engine, the others the paper engine
+    /// heun, ab2 and euler serve the default engine, the others the paper engine
     /// [default: the engine's own]
     #[arg(long, value_parser = sampler())]
     pub sampler: Option<Sampler>,
@@ -273,6 +273,6 @@ fn precision() -> impl TypedValueParser<Value = Dtype> {
 }
 
 fn sampler() -> impl TypedValueParser<Value = Sampler> {
-    PossibleValuesParser::new(["heun", "euler", "ddpm", "ddim", "dpm++2m"])
+    PossibleValuesParser::new(["heun", "ab2", "euler", "ddpm", "ddim", "dpm++2m"])
         .try_map(|name| name.parse::<Sampler>())
 }
