@@ -462,7 +462,7 @@ typedef struct pdiff_sample_options {
      */
     float guidance;
     /**
-     * Scale of the noise; below 1 samples crowd around the mean; 0: 1.
+     * Scale of the noise; below 1 samples vary less; 0: 1.
      */
     float temperature;
     /**

@@ -190,7 +190,7 @@ pub struct pdiff_sample_options {
     /// Guidance scale: 1 follows the condition, more exaggerates it; 0: 1. To ignore the condition
     /// pass none.
     pub guidance: f32,
-    /// Scale of the noise; below 1 samples crowd around the mean; 0: 1.
+    /// Scale of the noise; below 1 samples vary less; 0: 1.
     pub temperature: f32,
     /// One of PDIFF_SAMPLER_*.
     pub sampler: i32,

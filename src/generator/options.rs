@@ -142,7 +142,7 @@ pub struct SampleOptions {
     pub sampler: Option<Sampler>,
     /// Sampler steps. None: the engine's own number.
     pub steps: Option<usize>,
-    /// Scale of the noise; below 1 samples crowd around the mean.
+    /// Scale of the noise; below 1 samples vary less.
     pub temperature: f32,
     /// Threads of the default engine on the CPU; 0 takes one per core.
     pub threads: usize,

@@ -164,7 +164,7 @@ pub struct Sampling {
     /// Sampler steps [default: the engine's own]
     #[arg(long)]
     pub steps: Option<usize>,
-    /// Scale of the noise; below 1 networks crowd around the mean
+    /// Scale of the noise; below 1 networks vary less
     #[arg(
         long,
         default_value_t = 1.0,
