@@ -74,7 +74,6 @@ portable: need-cargo ## the core's tests on a CPU without AVX, where qemu-user i
 
 # The demo: 300 steps of a small CNN, a generator of its weights, 200 generated networks, and their table and report.
 # Each file is made once and made again only after what it comes from.
-
 demo: $(DEMO)/report.html ## the main job on real images: its table, and build/demo/report.html
 	@cat $(DEMO)/table.txt
 	@echo "The report is $(DEMO)/report.html"
