@@ -38,24 +38,7 @@ pub(crate) fn times(
     }
     // SAFETY: the strides address exactly elements of the three slices, whose lengths the assertions
     // check, and `out` overlaps neither input.
-    unsafe {
-        sgemm(
-            n,
-            k,
-            columns,
-            1.0,
-            a.as_ptr(),
-            k as isize,
-            1,
-            b.as_ptr(),
-            m as isize,
-            1,
-            0.0,
-            out.as_mut_ptr(),
-            stride as isize,
-            1,
-        );
-    }
+    unsafe { multiply([n, k, columns], (a, [k, 1]), (b, [m, 1]), out, stride) }
 }
 
 /// `out[n, m] = a bᵀ` with `a[n, k]` and `b[m, k]`, all row-major.
@@ -63,24 +46,7 @@ pub(crate) fn times_transposed(a: &[f32], b: &[f32], k: usize, out: &mut [f32]) 
     let (n, m) = (a.len() / k, b.len() / k);
     assert!(a.len() == n * k && b.len() == m * k && out.len() == n * m);
     // SAFETY: as above.
-    unsafe {
-        sgemm(
-            n,
-            k,
-            m,
-            1.0,
-            a.as_ptr(),
-            k as isize,
-            1,
-            b.as_ptr(),
-            1,
-            k as isize,
-            0.0,
-            out.as_mut_ptr(),
-            m as isize,
-            1,
-        );
-    }
+    unsafe { multiply([n, k, m], (a, [k, 1]), (b, [1, k]), out, m) }
 }
 
 /// `out[k, m] = aᵀ b` with `a[n, k]` and `b[n, m]`, all row-major.
@@ -88,22 +54,26 @@ pub(crate) fn transposed_times(a: &[f32], b: &[f32], n: usize, out: &mut [f32]) 
     let (k, m) = (a.len() / n, b.len() / n);
     assert!(a.len() == n * k && b.len() == n * m && out.len() == k * m);
     // SAFETY: as above.
+    unsafe { multiply([k, n, m], (a, [1, k]), (b, [m, 1]), out, m) }
+}
+
+/// `out = a b` for matrices [rows, inner] and [inner, columns] with their strides.
+///
+/// # Safety
+/// The strides address elements of the three slices.
+unsafe fn multiply(
+    [rows, inner, columns]: [usize; 3],
+    (a, [a_row, a_column]): (&[f32], [usize; 2]),
+    (b, [b_row, b_column]): (&[f32], [usize; 2]),
+    out: &mut [f32],
+    stride: usize,
+) {
+    let [a_row, a_column, b_row, b_column, stride] =
+        [a_row, a_column, b_row, b_column, stride].map(|stride| stride as isize);
+    let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
     unsafe {
         sgemm(
-            k,
-            n,
-            m,
-            1.0,
-            a.as_ptr(),
-            1,
-            k as isize,
-            b.as_ptr(),
-            m as isize,
-            1,
-            0.0,
-            out.as_mut_ptr(),
-            m as isize,
-            1,
+            rows, inner, columns, 1.0, a, a_row, a_column, b, b_row, b_column, 0.0, out, stride, 1,
         );
     }
 }

@@ -91,7 +91,7 @@ pub unsafe extern "C" fn pdiff_sample_dlpack(
     unsafe {
         guard(error, || {
             let generator = borrow(generator, "generator")?;
-            let options = chosen(options)?;
+            let options = chosen(options, 1)?;
             let cancel = self::cancel(cancel)?;
             if out.is_null() {
                 return Err(null("out"));

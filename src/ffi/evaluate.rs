@@ -51,10 +51,7 @@ pub unsafe extern "C" fn pdiff_evaluate(
             let callback = score.ok_or_else(|| null("score"))?;
             let given = read(options)?;
             let cancel = self::cancel(cancel)?;
-            let mut samples = chosen(given.sample)?;
-            if read(given.sample)?.count == 0 {
-                samples.count = COUNT;
-            }
+            let samples = chosen(given.sample, COUNT)?;
             let options = Options {
                 seed: given.seed,
                 count: length(given.baseline_count, "baseline_count")?,

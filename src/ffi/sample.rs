@@ -39,7 +39,7 @@ pub unsafe extern "C" fn pdiff_sample(
     unsafe {
         guard(error, || {
             let generator = borrow(generator, "generator")?;
-            let options = chosen(options)?;
+            let options = chosen(options, 1)?;
             let cancel = self::cancel(cancel)?;
             if out.is_null() && needed.is_null() {
                 return Err(Error::invalid("out and needed are NULL; pass one of them"));
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn pdiff_sample_each(
     unsafe {
         guard(error, || {
             let generator = borrow(generator, "generator")?;
-            let options = chosen(options)?;
+            let options = chosen(options, 1)?;
             let cancel = self::cancel(cancel)?;
             let visit = visit.ok_or_else(|| null("visit"))?;
             let mut each = |number: u64, network: &[f32]| match visit(
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn pdiff_sample_tensors(
     unsafe {
         guard(error, || {
             let generator = borrow(generator, "generator")?;
-            let options = chosen(options)?;
+            let options = chosen(options, 1)?;
             let cancel = self::cancel(cancel)?;
             if out.is_null() {
                 return Err(null("out"));
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn pdiff_sample_files(
     unsafe {
         guard(error, || {
             let generator = borrow(generator, "generator")?;
-            let options = chosen(options)?;
+            let options = chosen(options, 1)?;
             let cancel = self::cancel(cancel)?;
             let folder = path(folder, "folder")?;
             generator
@@ -207,13 +207,20 @@ pub unsafe extern "C" fn pdiff_sample_files(
     }
 }
 
-pub(super) unsafe fn chosen(options: *const pdiff_sample_options) -> Result<SampleOptions> {
+/// The host's options; `count` is what a count of 0 stands for.
+pub(super) unsafe fn chosen(
+    options: *const pdiff_sample_options,
+    count: usize,
+) -> Result<SampleOptions> {
     let given = unsafe { read(options) }?;
     let condition =
         unsafe { array(given.condition, given.condition_length, "condition") }?.to_vec();
     let or_one = |value: f32| if value == 0.0 { 1.0 } else { value };
     Ok(SampleOptions {
-        count: length(given.count, "count")?.max(1),
+        count: match length(given.count, "count")? {
+            0 => count,
+            given => given,
+        },
         first: given.first,
         seed: given.seed,
         condition: (!condition.is_empty()).then_some(condition),
