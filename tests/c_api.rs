@@ -201,15 +201,25 @@ fn a_killed_training_resumes_to_the_same_generator() {
     let sample = |name: &str| {
         let path = folder.path().join(name);
         let cancel = pdiff::Cancel::new();
-        pdiff::train(&zoo, &path, &options, &cancel, &mut |_| Ok(())).unwrap();
+        let mut first = None;
+        pdiff::train(&zoo, &path, &options, &cancel, &mut |progress| {
+            if progress.phase == "denoiser" {
+                first.get_or_insert(progress.step);
+            }
+            Ok(())
+        })
+        .unwrap();
         let generator = pdiff::Generator::open(&path).unwrap();
         let mut network = vec![0.0; generator.layout().parameters()];
         generator
             .sample(&Default::default(), &cancel, &mut network)
             .unwrap();
-        network
+        (first.unwrap(), network)
     };
-    assert_eq!(sample("net.pdiff"), sample("fresh.pdiff"));
+    let (resumed_at, resumed) = sample("net.pdiff");
+    let (began_at, fresh) = sample("fresh.pdiff");
+    assert!(resumed_at > 1 && began_at == 1, "{resumed_at} {began_at}");
+    assert_eq!(resumed, fresh);
 }
 
 /// The names of the header's functions.
