@@ -392,9 +392,10 @@ typedef struct pdiff_train_options {
      */
     int32_t decoder;
     /**
-     * Zero.
+     * Principal components that the default engine keeps at most, for a smaller file; 0: as many as
+     * the collection spans, up to 1,024.
      */
-    int32_t reserved;
+    uint32_t components;
 } pdiff_train_options;
 
 /**

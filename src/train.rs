@@ -20,6 +20,9 @@ pub struct TrainOptions {
     pub autoencoder_steps: Option<u64>,
     /// How the default engine's file keeps its decoder: F32, or F16 for half the size.
     pub decoder: Dtype,
+    /// Principal components that the default engine keeps at most, for a smaller file; None: as many as
+    /// the collection spans, up to 1,024.
+    pub components: Option<usize>,
     /// Seconds between checkpoints of the training, from which a killed one resumes.
     pub checkpoint_seconds: u64,
 }
@@ -33,6 +36,7 @@ impl Default for TrainOptions {
             steps: None,
             autoencoder_steps: None,
             decoder: Dtype::F32,
+            components: None,
             checkpoint_seconds: 30,
         }
     }

@@ -27,6 +27,8 @@ type TrainOptions struct {
 	DeviceIndex      uint32
 	// Decoder is how the default engine's file keeps its decoder: F16 for half the size; 0: F32.
 	Decoder DType
+	// Components that the default engine keeps at most; 0: as many as the collection spans, up to 1,024.
+	Components uint32
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -52,8 +54,8 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			steps: C.uint64_t(options.Steps), autoencoder_steps: C.uint64_t(options.AutoencoderSteps),
 			device: C.int32_t(options.Device), device_index: C.uint32_t(options.DeviceIndex),
 			checkpoint_seconds: C.uint32_t(options.CheckpointSeconds),
-			decoder:            C.int32_t(options.Decoder),
-			progress:           progressCallback(options.Progress), progress_context: context,
+			decoder:            C.int32_t(options.Decoder), components: C.uint32_t(options.Components),
+			progress: progressCallback(options.Progress), progress_context: context,
 		}})
 		detail := newError()
 		status := C.pdiff_train(from, to, chosen, cancel, &detail)

@@ -18,8 +18,8 @@ use crate::product;
 /// Snapshots that carry the components; a larger collection is represented by this many, evenly
 /// spaced.
 const MOST_CARRIERS: usize = 2048;
-/// Components kept; what is beyond becomes the residual.
-const MOST_LATENTS: usize = 1024;
+/// Components kept unless fewer are asked for; what is beyond becomes the residual.
+pub(crate) const MOST_LATENTS: usize = 1024;
 /// Numbers of a block in memory.
 const BLOCK: usize = 1 << 22;
 /// A tensor's deviation below this share of its largest mean is float32's rounding.
@@ -48,10 +48,11 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
-    /// Fits to the snapshots of `train`; the others are only encoded.
+    /// Fits at most `most` components to the snapshots of `train`; the others are only encoded.
     pub(crate) fn new(
         collection: &Collection,
         train: &[usize],
+        most: usize,
         progress: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Fit> {
         let carriers = evenly(train, MOST_CARRIERS);
@@ -113,7 +114,7 @@ impl Fit {
                 collection.path().display()
             )));
         }
-        let latents = spanned.min(MOST_LATENTS);
+        let latents = spanned.min(most);
         let mut encoded = vec![0.0f32; n * latents];
         let mut lost = vec![0.0f64; n];
         for i in 0..n {

@@ -77,6 +77,7 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
         steps: some(given.steps),
         autoencoder_steps: some(given.autoencoder_steps),
         decoder,
+        components: some(given.components.into()).map(|most| most as usize),
         checkpoint_seconds: some(given.checkpoint_seconds.into())
             .unwrap_or(defaults.checkpoint_seconds),
     })

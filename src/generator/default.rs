@@ -124,7 +124,7 @@ fn decoder(container: &Container, latents: usize, parameters: usize) -> Result<D
 
 impl Engine for DefaultEngine {
     fn samplers(&self) -> &'static [Sampler] {
-        &[Sampler::Heun, Sampler::AdamsBashforth, Sampler::Euler]
+        &[Sampler::AdamsBashforth, Sampler::Heun, Sampler::Euler]
     }
 
     fn is_parallel(&self) -> bool {

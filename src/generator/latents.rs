@@ -50,8 +50,8 @@ impl LatentSampler {
         let steps = batch.options.steps.unwrap_or(self.steps);
         let solve = match batch.options.sampler {
             Some(Sampler::Euler) => diffusion::euler,
-            Some(Sampler::AdamsBashforth) => diffusion::adams_bashforth,
-            _ => diffusion::heun,
+            Some(Sampler::Heun) => diffusion::heun,
+            _ => diffusion::adams_bashforth,
         };
         solve(&denoiser, 0.0, FRAC_PI_2, steps, &mut y, &mut |_| {
             batch.cancel.check()

@@ -83,6 +83,7 @@ impl Job<'_> {
             "seed": options.seed,
             "steps": options.steps,
             "autoencoder_steps": options.autoencoder_steps,
+            "components": options.components,
             "library": env!("CARGO_PKG_VERSION"),
         }));
         Ok(Checkpoint::new(
@@ -128,6 +129,9 @@ pub(crate) fn train(
     }
     if options.steps == Some(0) || options.autoencoder_steps == Some(0) {
         return Err(Error::invalid("0 training steps; ask for at least 1"));
+    }
+    if options.components == Some(0) {
+        return Err(Error::invalid("0 components; keep at least 1"));
     }
     // What cannot be written is found before the work, not after it.
     drop(AtomicFile::create(generator)?);

@@ -196,7 +196,7 @@ static void bad_options(void) {
     options.guidance = (float)INFINITY;
     REFUSED(PDIFF_INVALID_ARGUMENT, "guidance inf");
     options.sampler = PDIFF_SAMPLER_DDIM;
-    REFUSED(PDIFF_INVALID_ARGUMENT, "sampler ddim does not fit this generator's engine; choose heun, ab2 or euler");
+    REFUSED(PDIFF_INVALID_ARGUMENT, "sampler ddim does not fit this generator's engine; choose ab2, heun or euler");
     options.sampler = 99;
     REFUSED(PDIFF_INVALID_ARGUMENT, "sampler 99");
     options.device = -1;

@@ -103,6 +103,10 @@ pub struct Train {
     /// How the file keeps the default engine's decoder; f16 has half the size
     #[arg(long, default_value = "f32", value_parser = precision())]
     pub decoder: Dtype,
+    /// Principal components that the default engine keeps at most, for a
+    /// smaller file [default: as many as the collection spans, up to 1,024]
+    #[arg(long, value_name = "COUNT")]
+    pub components: Option<usize>,
     /// Keys every random number
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

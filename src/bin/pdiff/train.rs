@@ -21,6 +21,7 @@ pub fn run(args: &Train) -> Result<Answer> {
         steps: args.steps,
         autoencoder_steps: args.autoencoder_steps,
         decoder: args.decoder,
+        components: args.components,
         ..TrainOptions::default()
     };
     let mut meter = Meter::new();

@@ -10,7 +10,7 @@ use half::f16;
 use half::vec::HalfFloatVecExt;
 
 use super::train::Job;
-use crate::codec::{Fit, strips};
+use crate::codec::{Fit, MOST_LATENTS, strips};
 use crate::container::Entry;
 use crate::denoiser::Flow;
 use crate::error::{Error, Result};
@@ -35,7 +35,12 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
     }
     let meter = Meter::new("codec", 0, job.collection.layout().parameters() as u64);
     let train = job.train.clone();
-    let codec = Fit::new(job.collection, &train, &mut |done, _| {
+    let most = job
+        .options
+        .components
+        .unwrap_or(MOST_LATENTS)
+        .min(MOST_LATENTS);
+    let codec = Fit::new(job.collection, &train, most, &mut |done, _| {
         job.tick(&meter, done as u64, f64::NAN)
     })?;
     let mut report = Report {
