@@ -44,6 +44,7 @@ mod tensor;
 #[cfg(feature = "torch")]
 mod torch;
 mod train;
+mod vector;
 
 #[doc(hidden)]
 pub use collection::read_checkpoint_from;

@@ -1,6 +1,8 @@
 //! Standardization of weights: the logarithm of running variances, one mean per parameter, one
 //! scale per tensor.
 
+use std::ops::Range;
+
 use crate::layout::{Layout, Role};
 
 /// Added to a running variance before its logarithm, as batch normalization adds it.
@@ -38,14 +40,34 @@ impl Normalizer {
 
     /// Normalized weights to weights, in place.
     pub(crate) fn backward(&self, layout: &Layout, weights: &mut [f32]) {
+        let all = weights.len();
+        self.backward_part(layout, 0..all, weights, all);
+    }
+
+    /// The columns `part` of networks, normalized, to weights, in place. `rows` begins at the first
+    /// network's first of these columns; the next network's are `stride` further on.
+    pub(crate) fn backward_part(
+        &self,
+        layout: &Layout,
+        part: Range<usize>,
+        rows: &mut [f32],
+        stride: usize,
+    ) {
         for ((tensor, range), scale) in layout.ranges().zip(&self.scale) {
-            let values = &mut weights[range.clone()];
-            for (value, mean) in values.iter_mut().zip(&self.mean[range]) {
-                *value = *value * scale + mean;
+            let columns = range.start.max(part.start)..range.end.min(part.end);
+            if columns.is_empty() {
+                continue;
             }
-            if tensor.role == Role::RunningVar {
-                for value in values {
-                    *value = (value.exp() - EPSILON).max(0.0);
+            let mean = &self.mean[columns.clone()];
+            for row in rows.chunks_mut(stride) {
+                let values = &mut row[columns.start - part.start..][..columns.len()];
+                for (value, mean) in values.iter_mut().zip(mean) {
+                    *value = *value * scale + mean;
+                }
+                if tensor.role == Role::RunningVar {
+                    for value in values {
+                        *value = (libm::expf(*value) - EPSILON).max(0.0);
+                    }
                 }
             }
         }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::noise::{Noise, Purpose};
+use crate::noise::{Noise, Purpose, Stream};
 use crate::product;
 
 /// Parameters of a strip, in a network that has as many.
@@ -65,7 +65,8 @@ pub(crate) struct Components<'a> {
 
 impl Components<'_> {
     /// Decodes latents [n, latents] to normalized weights [n, parameters]. The residual's noise is
-    /// scaled by `temperature` and keyed by the samples' numbers, from `first` on.
+    /// scaled by `temperature` and keyed by the samples' numbers, from `first` on. `finish` gets each
+    /// strip's parameters while they are in the cache, and `out` from the first of them on.
     pub(crate) fn decode(
         &self,
         latents: &[f32],
@@ -73,26 +74,33 @@ impl Components<'_> {
         noise: Noise,
         first: u64,
         out: &mut [f32],
+        finish: &mut dyn FnMut(Range<usize>, &mut [f32]),
     ) {
         let (k, parameters) = (self.latents, self.parameters);
         let [count, width] = strips(parameters);
-        let mut room = Vec::new();
+        let mut streams: Vec<Stream> = match self.residual.is_empty() {
+            true => Vec::new(),
+            false => (first..)
+                .take(latents.len() / k)
+                .map(|sample| noise.stream(Purpose::Residual, sample, 0))
+                .collect(),
+        };
+        let (mut room, mut e) = (Vec::new(), vec![0.0; width]);
         for index in 0..count {
             let numbers = index * k * width..(index + 1) * k * width;
             let strip = self.decoder.strip(numbers, &mut room);
             let start = index * width;
             let columns = width.min(parameters - start);
-            product::times(latents, k, strip, columns, &mut out[start..], parameters);
-        }
-        if self.residual.is_empty() {
-            return;
-        }
-        let mut e = vec![0.0; parameters];
-        for (row, sample) in out.chunks_exact_mut(parameters).zip(first..) {
-            noise.normal(Purpose::Residual, sample, 0, &mut e);
-            for ((x, r), e) in row.iter_mut().zip(self.residual).zip(&e) {
-                *x += temperature * r * e;
+            let out = &mut out[start..];
+            product::times(latents, k, strip, columns, out, parameters);
+            for (row, stream) in out.chunks_mut(parameters).zip(&mut streams) {
+                stream.normal(&mut e[..columns]);
+                let residual = &self.residual[start..];
+                for ((x, r), e) in row[..columns].iter_mut().zip(residual).zip(&e) {
+                    *x += temperature * r * e;
+                }
             }
+            finish(start..start + columns, out);
         }
     }
 }
@@ -119,7 +127,7 @@ mod tests {
                 parameters,
             };
             let mut out = vec![0.0; 9 * parameters];
-            components.decode(&z, 1.0, noise, 0, &mut out);
+            components.decode(&z, 1.0, noise, 0, &mut out, &mut |_, _| {});
             out
         };
         let (full, rounded) = (

@@ -6,11 +6,13 @@
 //! Gaussian; the network learns what is not Gaussian. Conditioning is feature-wise (FiLM, arXiv
 //! 1709.07871): time and condition scale and shift the features of each block.
 
+use std::cell::RefCell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::diffusion::Denoiser;
 use crate::error::Result;
-use crate::product;
+use crate::{product, vector};
 
 /// Sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +60,15 @@ impl Architecture {
     }
 }
 
-/// `cos(j theta)` and `sin(j theta)` for j = 1, 2, ...
+/// `cos(j theta)` and `sin(j theta)` for j = 1, 2, ..., by functions that are the same everywhere.
 pub(crate) fn time_features(theta: f64) -> [f32; 2 * FREQUENCIES] {
     std::array::from_fn(|i| {
         let angle = (i / 2 + 1) as f64 * theta;
-        (if i % 2 == 0 { angle.cos() } else { angle.sin() }) as f32
+        (if i % 2 == 0 {
+            libm::cos(angle)
+        } else {
+            libm::sin(angle)
+        }) as f32
     })
 }
 
@@ -87,40 +93,17 @@ impl Dense {
         })
     }
 
-    /// [n, inputs] to [n, outputs].
-    fn forward(&self, x: &[f32]) -> Vec<f32> {
+    /// [n, inputs] to [n, outputs], without the bias.
+    fn times(&self, x: &[f32], out: &mut Vec<f32>) {
         let outputs = self.bias.len();
         let inputs = self.weight.len() / outputs;
-        let mut out = vec![0.0; x.len() / inputs * outputs];
-        product::times(x, inputs, &self.weight, outputs, &mut out, outputs);
-        for row in out.chunks_exact_mut(outputs) {
-            for (x, b) in row.iter_mut().zip(&self.bias) {
-                *x += b;
-            }
-        }
-        out
-    }
-}
-
-fn silu(x: &mut [f32]) {
-    for x in x {
-        *x /= 1.0 + (-*x).exp();
+        out.resize(x.len() / inputs * outputs, 0.0);
+        product::times(x, inputs, &self.weight, outputs, out, outputs);
     }
 }
 
 /// Added to a variance before its root.
 pub(crate) const EPSILON: f32 = 1e-5;
-
-/// Layer normalization without parameters (arXiv 1607.06450).
-fn standardize(row: &mut [f32]) {
-    let n = row.len() as f32;
-    let mean = row.iter().sum::<f32>() / n;
-    let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / n;
-    let factor = 1.0 / (variance + EPSILON).sqrt();
-    for x in row {
-        *x = (*x - mean) * factor;
-    }
-}
 
 #[derive(Clone, Debug)]
 struct Block {
@@ -167,8 +150,9 @@ impl Flow {
         self.architecture.width
     }
 
-    /// The velocity at `theta`, for a standardized condition or without one.
-    fn velocity(&self, y: &[f32], theta: f64, condition: Option<&[f32]>) -> Vec<f32> {
+    /// What time and a standardized condition, or none, do to the features of each block: their
+    /// scale and then their shift, [blocks, 2 hidden].
+    fn film(&self, theta: f64, condition: Option<&[f32]>) -> Vec<f32> {
         let h = self.architecture.hidden;
         let mut features = time_features(theta).to_vec();
         if self.architecture.conditions > 0 {
@@ -180,43 +164,70 @@ impl Flow {
                 None => features.resize(self.architecture.embedding_inputs(), 0.0),
             }
         }
-        let mut embedding = self.embedding.forward(&features);
-        silu(&mut embedding);
-        let mut stream = self.input.forward(y);
+        let (mut embedding, mut film, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        self.embedding.times(&features, &mut embedding);
+        vector::silu(&mut embedding, &self.embedding.bias);
         for block in &self.blocks {
-            let film = block.film.forward(&embedding);
-            let (scale, shift) = film.split_at(h);
-            let mut modulated = stream.clone();
-            for row in modulated.chunks_exact_mut(h) {
-                standardize(row);
-                for ((x, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
-                    *x = *x * (1.0 + scale) + shift;
-                }
-            }
-            let mut up = block.up.forward(&modulated);
-            silu(&mut up);
-            for (x, d) in stream.iter_mut().zip(block.down.forward(&up)) {
-                *x += d;
-            }
+            block.film.times(&embedding, &mut film);
+            vector::add_bias(&mut film, &block.film.bias);
+            film[..h].iter_mut().for_each(|scale| *scale += 1.0);
+            all.extend_from_slice(&film);
         }
-        stream.chunks_exact_mut(h).for_each(standardize);
-        let mut velocity = self.output.forward(&stream);
-        for row in velocity.chunks_exact_mut(self.architecture.width) {
-            for (v, gain) in row.iter_mut().zip(&self.gain) {
-                *v *= gain;
-            }
-        }
-        velocity
+        all
     }
+
+    /// The velocity of `y` [n, width] with a time's and a condition's `film`.
+    fn velocity(&self, y: &[f32], film: &[f32], room: &mut Room, out: &mut [f32]) {
+        let (w, h) = (self.architecture.width, self.architecture.hidden);
+        let Room {
+            stream,
+            modulated,
+            update,
+        } = room;
+        self.input.times(y, stream);
+        vector::add_bias(stream, &self.input.bias);
+        modulated.resize(stream.len(), 0.0);
+        for (block, film) in self.blocks.iter().zip(film.chunks_exact(2 * h)) {
+            let (scale, shift) = film.split_at(h);
+            vector::modulate(stream, scale, shift, EPSILON, modulated);
+            block.up.times(modulated, update);
+            vector::silu(update, &block.up.bias);
+            block.down.times(update, modulated);
+            vector::add_update(stream, modulated, &block.down.bias);
+        }
+        vector::modulate(stream, &vec![1.0; h], &vec![0.0; h], EPSILON, modulated);
+        product::times(modulated, h, &self.output.weight, w, out, w);
+        vector::add_bias_and_scale(out, &self.output.bias, &self.gain);
+    }
+}
+
+/// What a call computes in, [n, hidden] each; kept from call to call.
+#[derive(Default)]
+struct Room {
+    stream: Vec<f32>,
+    modulated: Vec<f32>,
+    update: Vec<f32>,
 }
 
 /// A flow at one condition, with classifier-free guidance (arXiv 2207.12598, equation 6, written with
 /// the scale 1 for the plain condition).
 pub(crate) struct Guided<'a> {
-    pub flow: &'a Flow,
-    /// Standardized; none samples the collection as a whole.
-    pub condition: Option<&'a [f32]>,
-    pub guidance: f32,
+    flow: &'a Flow,
+    condition: Option<&'a [f32]>,
+    guidance: f32,
+    room: RefCell<Room>,
+}
+
+impl<'a> Guided<'a> {
+    /// `condition` is standardized; none samples the collection as a whole.
+    pub(crate) fn new(flow: &'a Flow, condition: Option<&'a [f32]>, guidance: f32) -> Guided<'a> {
+        Guided {
+            flow,
+            condition,
+            guidance,
+            room: RefCell::default(),
+        }
+    }
 }
 
 impl Denoiser for Guided<'_> {
@@ -225,9 +236,13 @@ impl Denoiser for Guided<'_> {
     }
 
     fn predict(&self, x: &[f32], time: f64, out: &mut [f32]) -> Result<()> {
-        out.copy_from_slice(&self.flow.velocity(x, time, self.condition));
+        let room = &mut *self.room.borrow_mut();
+        let film = self.flow.film(time, self.condition);
+        self.flow.velocity(x, &film, room, out);
         if self.condition.is_some() && self.guidance != 1.0 {
-            let free = self.flow.velocity(x, time, None);
+            let mut free = vec![0.0; out.len()];
+            let film = self.flow.film(time, None);
+            self.flow.velocity(x, &film, room, &mut free);
             for (v, free) in out.iter_mut().zip(free) {
                 *v = free + self.guidance * (*v - free);
             }

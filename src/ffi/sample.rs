@@ -266,16 +266,16 @@ fn product(count: usize, bytes: usize) -> Result<usize> {
         .ok_or_else(|| Error::invalid(format!("count {count} is too large; ask for fewer")))
 }
 
-fn zeros<T: bytemuck::Zeroable + Copy>(count: usize) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|_| {
-        Error::OutOfMemory(format!(
-            "{} bytes of networks; ask for fewer at once",
-            count.saturating_mul(size_of::<T>())
-        ))
-    })?;
-    values.resize(count, T::zeroed());
-    Ok(values)
+/// Memory that the kernel fills with zeros where it is first touched.
+fn zeros<T: bytemuck::Zeroable>(count: usize) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_slice_box(count)
+        .map(Vec::from)
+        .map_err(|()| {
+            Error::OutOfMemory(format!(
+                "{} bytes of networks; ask for fewer at once",
+                count.saturating_mul(size_of::<T>())
+            ))
+        })
 }
 
 /// What DLPack asks a tensor's first byte to be aligned to.

@@ -138,13 +138,16 @@ impl Engine for DefaultEngine {
             )));
         }
         let z = self.latents.sample(batch)?;
-        let scaled = batch.options.temperature;
-        self.components()?
-            .decode(&z, scaled, batch.noise(), batch.first, out);
         let layout = &self.file.about.layout;
-        for row in out.chunks_exact_mut(layout.parameters()) {
-            self.normalizer.backward(layout, row);
-        }
+        let stride = layout.parameters();
+        self.components()?.decode(
+            &z,
+            batch.options.temperature,
+            batch.noise(),
+            batch.first,
+            out,
+            &mut |part, rows| self.normalizer.backward_part(layout, part, rows, stride),
+        );
         Ok(())
     }
 }

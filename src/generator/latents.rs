@@ -42,11 +42,8 @@ impl LatentSampler {
             .flat_map(|row| &row[..width])
             .copied()
             .collect();
-        let denoiser = Guided {
-            flow,
-            condition: batch.condition.as_deref(),
-            guidance: batch.options.guidance,
-        };
+        let condition = batch.condition.as_deref();
+        let denoiser = Guided::new(flow, condition, batch.options.guidance);
         let steps = batch.options.steps.unwrap_or(self.steps);
         let solve = match batch.options.sampler {
             Some(Sampler::Euler) => diffusion::euler,

@@ -119,13 +119,15 @@ impl Generator {
                 }
                 Ok(())
             };
-            let workers: Vec<_> = (0..threads.min(options.count))
+            // This thread is one of them.
+            let workers: Vec<_> = (1..threads.min(options.count))
                 .map(|_| scope.spawn(work))
                 .collect();
-            workers.into_iter().try_for_each(|worker| {
-                worker
+            workers.into_iter().fold(work(), |all, worker| {
+                let one = worker
                     .join()
-                    .unwrap_or_else(|_| Err(Error::Internal("a sampling thread panicked".into())))
+                    .unwrap_or_else(|_| Err(Error::Internal("a sampling thread panicked".into())));
+                all.and(one)
             })
         })
     }
