@@ -43,10 +43,13 @@ pub fn align_collection(
             target.display()
         )));
     }
-    let symmetry = symmetry_of(collection, spec)?;
+    let symmetry = Symmetry::new(spec, collection.layout())?;
     let networks: Vec<&[f32]> = (0..collection.len())
         .map(|i| collection.weights(i))
         .collect();
+    if let Some(first) = networks.first() {
+        check_chain(&symmetry, collection.layout(), first, options.seed)?;
+    }
     let n = networks.len();
     let total = n * (options.rounds + 1);
     let aligner = Aligner::to_mean(&symmetry, &networks, options, cancel, &mut |done, _| {

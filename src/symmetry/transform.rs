@@ -30,12 +30,15 @@ impl Transform {
         }
     }
 
-    /// Uniformly random permutations, and factors from 1/2 to 2.
+    /// Random cycles, which leave no unit of a group where it was, and factors from 1/2 to 2.
     pub fn random(symmetry: &Symmetry, seed: u64) -> Transform {
         let mut transform = Transform::identity(symmetry);
         let mut stream = Noise::new(seed).stream(Purpose::Alignment, 0, 0);
         for order in &mut transform.permutations {
-            *order = stream.permutation(order.len());
+            let cycle = stream.permutation(order.len());
+            for (unit, next) in cycle.iter().zip(cycle.iter().cycle().skip(1)) {
+                order[*unit] = *next;
+            }
         }
         for factor in transform.scales.iter_mut().flatten() {
             *factor = (2.0 * stream.uniform() - 1.0).exp2() as f32;
