@@ -20,7 +20,6 @@ pub(crate) struct AtomicFile {
 
 impl AtomicFile {
     pub(crate) fn create(target: &Path) -> Result<AtomicFile> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
         let name = target.file_name().ok_or_else(|| {
             Error::invalid(format!(
                 "{}: not a file name; name a file",
@@ -33,12 +32,7 @@ impl AtomicFile {
                 target.display()
             )));
         }
-        let unfinished = folder_of(target).join(format!(
-            "{UNFINISHED}{}-{}-{}",
-            std::process::id(),
-            COUNTER.fetch_add(1, Ordering::Relaxed),
-            name.to_string_lossy()
-        ));
+        let unfinished = hidden(folder_of(target), &name.to_string_lossy());
         let file = File::create_new(&unfinished).map_err(Error::io(target))?;
         Ok(AtomicFile {
             target: target.to_owned(),
@@ -78,6 +72,16 @@ impl Drop for AtomicFile {
     }
 }
 
+/// A name in `folder` that nothing else has, for what is not finished.
+pub(crate) fn hidden(folder: &Path, what: &str) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!(
+        "{UNFINISHED}{}-{number}-{what}",
+        std::process::id()
+    ))
+}
+
 /// Replaces `target` by `bytes`.
 pub(crate) fn write(target: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(target)?;
@@ -105,7 +109,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(Error::io(folder))

@@ -22,6 +22,7 @@
 // What only training calls is compiled without libtorch as well, where the core's tests hold it.
 #![cfg_attr(not(feature = "torch"), allow(dead_code, unused_imports))]
 
+pub mod chain;
 mod codec;
 mod collection;
 mod container;
@@ -40,6 +41,7 @@ mod normalize;
 mod open;
 mod product;
 mod progress;
+pub mod symmetry;
 mod tensor;
 #[cfg(feature = "torch")]
 mod torch;

@@ -24,6 +24,8 @@ pub enum Purpose {
     Validation = 5,
     /// The trivial baselines of an evaluation.
     Baseline = 6,
+    /// Orders and trials of alignment.
+    Alignment = 7,
 }
 
 /// All random numbers of one seed.

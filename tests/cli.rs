@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use pdiff::{Collection, Generator, read_checkpoint};
+use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Scores each network by its bytes: any number does where no network is good or bad.
 const SCORE: &str = r#"sh -c 'for f; do s=$(cksum <"$f"); s=${s%% *}; echo "{\"score\": $((s % 1000))}"; done' score {files}"#;
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "collect",
+    "align",
     "train",
     "sample",
     "evaluate",
@@ -86,6 +88,46 @@ impl Place {
         self.prints(&[
             "sample", generator, "-n", &count, "--seed", "7", "-o", "runs",
         ]);
+    }
+
+    /// In runs/, perceptrons 4-6-3 that are one network with its hidden units in five orders.
+    fn permuted_perceptrons(&self) {
+        fs::create_dir(self.path("runs")).unwrap();
+        for turn in 0..5 {
+            let unit = |u: usize| (u + turn) % 6;
+            let number = |a: usize, b: usize| ((a * 7 + b * 3) as f32).sin().to_le_bytes();
+            let tensors = [
+                (
+                    "fc1.weight",
+                    vec![6, 4],
+                    (0..24).map(|i| number(unit(i / 4), i % 4)).collect(),
+                ),
+                (
+                    "fc1.bias",
+                    vec![6],
+                    (0..6).map(|i| number(unit(i), 4)).collect(),
+                ),
+                (
+                    "fc2.weight",
+                    vec![3, 6],
+                    (0..18).map(|i| number(unit(i % 6), 5 + i / 6)).collect(),
+                ),
+                (
+                    "fc2.bias",
+                    vec![3],
+                    (0..3).map(|i| number(9, i)).collect::<Vec<_>>(),
+                ),
+            ];
+            let bytes = tensors.map(|(name, shape, values)| (name, shape, values.concat()));
+            let views = bytes.iter().map(|(name, shape, bytes)| {
+                let view = TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
+                (*name, view.unwrap())
+            });
+            let file = self
+                .path("runs")
+                .join(format!("network-{turn:06}.safetensors"));
+            fs::write(file, safetensors::serialize(views, None).unwrap()).unwrap();
+        }
     }
 
     fn collect(&self, options: &[&str]) -> Value {
@@ -483,6 +525,69 @@ fn inspect_knows_any_checkpoint() {
     let said = place.json(&["inspect", generator.to_str().unwrap()]);
     let parameters = Generator::open(&generator).unwrap().layout().parameters();
     assert_eq!((said["kind"].as_str(), parameters), (Some("generator"), 8));
+}
+
+#[test]
+fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
+    let place = Place::new();
+    place.permuted_perceptrons();
+    place.collect(&["--condition", "speed=2"]);
+    let spec = place.json(&["inspect", "zoo", "--symmetry"]);
+    assert_eq!(spec["permutations"][0]["size"], 6);
+    let checkpoint = "runs/network-000000.safetensors";
+    assert_eq!(place.json(&["inspect", checkpoint, "--symmetry"]), spec);
+
+    let said = place.json(&["align", "zoo", "-o", "aligned"]);
+    assert!(said["before"].as_f64().unwrap() > 1.0);
+    // All are one network in other orders.
+    assert!(said["after"].as_f64().unwrap() < 1e-6, "{said}");
+    let (zoo, aligned) = (
+        Collection::open(&place.path("zoo")).unwrap(),
+        Collection::open(&place.path("aligned")).unwrap(),
+    );
+    assert_eq!((zoo.len(), zoo.order()), (aligned.len(), aligned.order()));
+    assert_eq!(aligned.condition(3), [2.0]);
+    assert_eq!(aligned.name(3), zoo.name(3));
+    assert!(aligned.weights(3) == zoo.weights(0));
+    assert_eq!(json!(aligned.symmetry().unwrap()), spec);
+    // More snapshots go in as they come.
+    place.prints(&["collect", "aligned", checkpoint, "--condition", "speed=2"]);
+
+    fs::write(place.path("spec.json"), spec.to_string()).unwrap();
+    place.prints(&[
+        "align",
+        "zoo",
+        "-o",
+        "by-spec",
+        "--spec",
+        "spec.json",
+        "--threads",
+        "1",
+    ]);
+    let error = place.fails(&["align", "zoo", "-o", "by-spec"]);
+    assert!(error.contains("is there already"), "{error}");
+    let wrong = spec.to_string().replace("fc2.weight", "fc3.weight");
+    fs::write(place.path("spec.json"), wrong).unwrap();
+    let error = place.fails(&["align", "zoo", "-o", "new", "--spec", "spec.json"]);
+    assert!(error.contains("no tensor fc3.weight"), "{error}");
+    // A chain is run, and what changes the function is found before anything is written.
+    let chain = json!({"permutations": [{"name": "half", "size": 6, "places": [
+            {"tensor": "fc1.weight", "axis": 0}, {"tensor": "fc2.weight", "axis": 1}]}],
+        "chain": {"input": [4], "layers": [
+            {"op": "linear", "weight": "fc1.weight", "bias": "fc1.bias"}, {"op": "relu"},
+            {"op": "linear", "weight": "fc2.weight", "bias": "fc2.bias"}]}});
+    fs::write(place.path("spec.json"), chain.to_string()).unwrap();
+    let error = place.fails(&["align", "zoo", "-o", "new", "--spec", "spec.json"]);
+    assert!(error.contains("half changes the function"), "{error}");
+    assert!(!place.path("new").exists());
+    let left = fs::read_dir(place.0.path()).unwrap();
+    let hidden = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+    assert!(!left.map(Result::unwrap).any(hidden));
+
+    place.networks(2);
+    place.prints(&["collect", "other", "runs/network-000000.safetensors"]);
+    let error = place.fails(&["align", "other", "-o", "new"]);
+    assert!(error.contains("write a spec"), "{error}");
 }
 
 #[test]

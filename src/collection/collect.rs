@@ -13,6 +13,7 @@ use crate::document;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{Layout, Role, TensorSpec};
+use crate::symmetry::{Spec, Symmetry};
 use crate::tensor::Tensor;
 
 /// What a collect call may choose. The first call of a collection decides; later ones leave these
@@ -24,6 +25,8 @@ pub struct CollectOptions {
     pub select: Vec<String>,
     /// Names of the condition's numbers. Empty: no condition.
     pub conditions: Vec<String>,
+    /// The architecture's symmetries. None: what names and shapes say.
+    pub symmetry: Option<Spec>,
 }
 
 /// What a collect call did.
@@ -157,7 +160,11 @@ fn begin(
         layout: Layout::new(selected)?,
         base,
         order: specs.iter().map(|spec| spec.name.clone()).collect(),
+        symmetry: options.symmetry.clone(),
     };
+    if let Some(spec) = &manifest.symmetry {
+        Symmetry::new(spec, &manifest.layout)?;
+    }
     if !manifest.base.is_empty() {
         write_base(path, tensors, &manifest)?;
     }
@@ -198,6 +205,12 @@ fn check_options(path: &Path, manifest: &Manifest, options: &CollectOptions) -> 
             path.display(),
             manifest.conditions,
             options.conditions
+        )));
+    }
+    if options.symmetry.is_some() && options.symmetry != manifest.symmetry {
+        return Err(Error::Mismatch(format!(
+            "{}: was begun with another symmetry spec; leave it out or begin another collection",
+            path.display()
         )));
     }
     Ok(())

@@ -15,6 +15,7 @@ use crate::container::Container;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, TensorSpec};
+use crate::symmetry::Spec;
 use crate::tensor::Tensor;
 use shard::Shard;
 
@@ -40,14 +41,21 @@ struct Manifest {
     base: Vec<TensorSpec>,
     /// Every tensor's name in the order of the first snapshot.
     order: Vec<String>,
+    /// The architecture's symmetries, where the first call gave them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    symmetry: Option<Spec>,
 }
 
 impl Manifest {
-    /// Tells apart collections whose shards must not be mixed.
+    /// Tells apart collections whose shards must not be mixed. What is known about symmetry is the
+    /// same for all of an architecture and stays out, so that older libraries read the shards.
     fn digest(&self) -> Result<String> {
-        serde_json::to_value(self)
-            .map(|value| document::digest(&value))
-            .map_err(|error| Error::Internal(error.to_string()))
+        let mut value =
+            serde_json::to_value(self).map_err(|error| Error::Internal(error.to_string()))?;
+        if let Some(object) = value.as_object_mut() {
+            object.remove("symmetry");
+        }
+        Ok(document::digest(&value))
     }
 }
 
@@ -122,6 +130,11 @@ impl Collection {
     /// The patterns that chose the generated tensors.
     pub fn selection(&self) -> &[String] {
         &self.manifest.select
+    }
+
+    /// The symmetry spec that it was collected with.
+    pub fn symmetry(&self) -> Option<&Spec> {
+        self.manifest.symmetry.as_ref()
     }
 
     /// Every tensor's name, generated or not, in the order of the first snapshot.

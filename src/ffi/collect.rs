@@ -42,6 +42,7 @@ pub unsafe extern "C" fn pdiff_collect(
             let options = CollectOptions {
                 select: texts(given.select, given.select_count, "select")?,
                 conditions: texts(given.conditions, given.condition_count, "conditions")?,
+                ..CollectOptions::default()
             };
             let mut reporter = Reporter::new(given.progress, given.progress_context);
             let meter = Meter::new("collect", 0, count as u64);

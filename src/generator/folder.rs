@@ -1,10 +1,10 @@
 //! Sampled networks as a folder of files, all or none.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
+use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::generator::options::{Cancel, SampleOptions};
 use crate::generator::sample::Generator;
 
@@ -24,7 +24,7 @@ impl Generator {
         if made {
             fs::create_dir(folder).map_err(Error::io(folder))?;
         }
-        let hidden = hidden(folder);
+        let hidden = files::hidden(folder, "networks");
         let result = fs::create_dir(&hidden)
             .map_err(Error::io(folder))
             .and_then(|()| self.fill(options, cancel, &hidden))
@@ -50,15 +50,6 @@ impl Generator {
     }
 }
 
-fn hidden(folder: &Path) -> PathBuf {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    folder.join(format!(
-        ".pdiff-{}-{}-networks",
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    ))
-}
-
 fn move_all(names: &[String], hidden: &Path, folder: &Path) -> Result<()> {
     if let Some(name) = names.iter().find(|name| folder.join(name).is_dir()) {
         return Err(Error::invalid(format!(
@@ -70,7 +61,5 @@ fn move_all(names: &[String], hidden: &Path, folder: &Path) -> Result<()> {
         fs::rename(hidden.join(name), folder.join(name)).map_err(Error::io(folder))?;
     }
     fs::remove_dir(hidden).map_err(Error::io(folder))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::io(folder))
+    files::sync_folder(folder)
 }

@@ -21,6 +21,7 @@ use crate::condition::{Named, Wanted};
     after_help = "\
 A session:
   pdiff collect zoo/ runs/*.safetensors         checkpoints of one architecture
+  pdiff align zoo/ -o aligned/                  where they are of many seeds
   pdiff train zoo/ -o net.pdiff                 learn their generator
   pdiff sample net.pdiff -n 200 --seed 1 -o out/
                                                 200 networks, one file each
@@ -41,6 +42,7 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     Collect(Collect),
+    Align(Align),
     Train(Train),
     Sample(Sample),
     Evaluate(Evaluate),
@@ -83,6 +85,39 @@ pub struct Collect {
     /// command line
     #[arg(long, value_name = "FILE.json", conflicts_with = "condition")]
     pub table: Option<PathBuf>,
+}
+
+/// Write a copy of a collection whose hidden units are in one order
+///
+/// Networks of different seeds have their hidden units in different orders. Here
+/// each snapshot's are brought into the order of their mean, by weight matching;
+/// every network computes what it did. The symmetry comes from FILE.json, or from
+/// the collection, or is read off names and shapes where these leave no doubt.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  pdiff align zoo/ -o aligned/ && pdiff train aligned/ -o net.pdiff")]
+pub struct Align {
+    /// The collection's folder
+    pub collection: PathBuf,
+    /// The new folder
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+    /// A symmetry spec, as pdiff inspect --symmetry prints one
+    #[arg(long, value_name = "FILE.json")]
+    pub spec: Option<PathBuf>,
+    /// Attention heads of a vision transformer, which are then permuted too
+    #[arg(long, value_name = "COUNT", conflicts_with = "spec")]
+    pub heads: Option<usize>,
+    /// Times that all snapshots are aligned to their mean to find the next
+    #[arg(long, default_value_t = 1)]
+    pub rounds: usize,
+    /// Keys the order in which groups of units are matched
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Threads; 0 takes one per core
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
 }
 
 /// Learn a generator from a collection
@@ -244,6 +279,12 @@ pub struct Report {
 pub struct Inspect {
     /// A file, or a collection's folder
     pub path: PathBuf,
+    /// Print the symmetry spec of a collection or a checkpoint as JSON
+    #[arg(long)]
+    pub symmetry: bool,
+    /// Attention heads of a vision transformer, for --symmetry
+    #[arg(long, value_name = "COUNT", requires = "symmetry")]
+    pub heads: Option<usize>,
 }
 
 /// Print a shell's completions of this command line

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use pdiff::evaluate::{Evaluation, text};
-use pdiff::{About, Collection, EngineName, Error, Result, TensorSpec, read_checkpoint};
+use pdiff::symmetry::{Spec, infer};
+use pdiff::{About, Collection, EngineName, Error, Result, Role, TensorSpec, read_checkpoint};
 use serde_json::{Value, json};
 
 use crate::args::Inspect;
@@ -18,6 +19,9 @@ const HEAD: u64 = 1 << 12;
 
 pub fn run(args: &Inspect) -> Result<Answer> {
     let path = args.path.as_path();
+    if args.symmetry {
+        return symmetry(path, args.heads);
+    }
     if path.is_dir() {
         return collection(path);
     }
@@ -149,6 +153,38 @@ fn checkpoint(path: &Path) -> Result<Answer> {
         ) + &tensors("tensors", &specs),
         json: json!({"kind": "checkpoint", "elements": elements, "tensors": specs}),
     })
+}
+
+/// The spec of a collection or a checkpoint, alone, so that it can be kept as a file and edited.
+fn symmetry(path: &Path, heads: Option<usize>) -> Result<Answer> {
+    let spec = match path.is_dir() {
+        true => collected_symmetry(&Collection::open(path)?, heads)?,
+        false => {
+            let (generated, base): (Vec<TensorSpec>, Vec<TensorSpec>) = read_checkpoint(path)?
+                .into_iter()
+                .map(|tensor| tensor.spec)
+                .partition(|spec| spec.role != Role::Counter);
+            infer(&generated, &base, heads)?
+        }
+    };
+    let json = json!(spec);
+    Ok(Answer {
+        text: format!("{json:#}\n"),
+        json,
+    })
+}
+
+/// The spec that a collection has, or that its names and shapes say.
+pub fn collected_symmetry(collection: &Collection, heads: Option<usize>) -> Result<Spec> {
+    if let (Some(spec), None) = (collection.symmetry(), heads) {
+        return Ok(spec.clone());
+    }
+    let base = collection.base()?.into_iter().map(|tensor| tensor.spec);
+    infer(
+        collection.layout().tensors(),
+        &base.collect::<Vec<_>>(),
+        heads,
+    )
 }
 
 /// What a generator is and where it comes from, as labels and values.

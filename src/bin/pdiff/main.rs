@@ -2,6 +2,7 @@
 //!
 //! Every command returns an [`Answer`]; what it shows on the way is [`progress`]'s.
 
+mod align;
 mod args;
 mod collect;
 mod condition;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> pdiff::Result<Answer> {
     match command {
         Command::Collect(options) => collect::run(options),
+        Command::Align(options) => align::run(options),
         Command::Train(options) => train::run(options),
         Command::Sample(options) => sample::run(options),
         Command::Evaluate(options) => evaluate::run(options),

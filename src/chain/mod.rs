@@ -1,0 +1,23 @@
+//! Networks that are one chain of layers: their description, and running many of them at once.
+
+mod layer;
+mod loss;
+mod ops;
+mod plan;
+mod run;
+mod window;
+
+use serde::{Deserialize, Serialize};
+
+pub use layer::Layer;
+pub use loss::Targets;
+pub use run::Runner;
+
+/// A network as a list of layers, each fed by the one before. Part of a symmetry spec.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// Shape of one example: [features], or [channels, height, width].
+    pub input: Vec<usize>,
+    pub layers: Vec<Layer>,
+}

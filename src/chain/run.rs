@@ -1,0 +1,321 @@
+//! Running many networks of one chain over the same examples.
+//!
+//! Examples go through in chunks whose numbers stay in the processor's cache. What the first layer
+//! multiplies is the same for every network: it is unfolded once, and the networks' first weights are
+//! stacked into one product.
+
+use std::sync::Mutex;
+
+use crate::chain::ops::Scratch;
+use crate::chain::plan::{Step, plan};
+use crate::chain::{Chain, Targets};
+use crate::error::{Error, Result};
+use crate::generator::Cancel;
+use crate::layout::Layout;
+
+/// Numbers of the widest step in a chunk (1 MB): what a core's cache holds.
+const CHUNK: usize = 1 << 18;
+/// Examples in a chunk at most.
+const MOST: usize = 256;
+/// Rows of the first layers' product at most, unless one network has more.
+const STACK: usize = 256;
+
+/// A chain that is ready to run networks of a layout. A network's result is the same bytes whatever
+/// runs beside it, for any number of threads; 0 threads take one per core.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    steps: Vec<Step>,
+    /// The layer of the chain that each step is.
+    layers: Vec<usize>,
+    parameters: usize,
+    /// Examples that go through at once.
+    chunk: usize,
+}
+
+impl Runner {
+    /// Fails with [`Error::Mismatch`] where a layer does not fit its tensors or what comes before it,
+    /// or names a tensor that is not generated.
+    pub fn new(chain: &Chain, layout: &Layout) -> Result<Runner> {
+        let (layers, steps): (Vec<_>, Vec<_>) = plan(chain, layout)?.into_iter().unzip();
+        let widest = steps.iter().map(|step: &Step| {
+            let (rows, columns) = step.columns_shape(1);
+            (rows * columns).max(step.inputs).max(step.outputs)
+        });
+        let chunk = CHUNK / widest.max().unwrap_or(1);
+        Ok(Runner {
+            steps,
+            layers,
+            parameters: layout.parameters(),
+            chunk: chunk.clamp(1, MOST),
+        })
+    }
+
+    /// Numbers of one example.
+    pub fn inputs(&self) -> usize {
+        self.steps[0].inputs
+    }
+
+    /// Numbers that a network gives for one example.
+    pub fn outputs(&self) -> usize {
+        self.steps[self.steps.len() - 1].outputs
+    }
+
+    /// Writes what `networks` [networks, parameters] give for `examples` [examples, inputs] to `out`
+    /// [networks, examples, outputs].
+    pub fn forward(
+        &self,
+        networks: &[f32],
+        examples: &[f32],
+        threads: usize,
+        cancel: &Cancel,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let (count, n) = self.check(networks, examples)?;
+        let each = n * self.outputs();
+        fits(out.len(), count * each)?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let together = (STACK / self.steps[0].rows().unwrap_or(STACK)).max(1);
+        let parts = networks
+            .chunks(together * self.parameters)
+            .zip(out.chunks_mut(together * each));
+        spread(parts, threads, |(networks, out)| {
+            self.forward_together(networks, examples, cancel, out)
+        })
+    }
+
+    fn forward_together(
+        &self,
+        networks: &[f32],
+        examples: &[f32],
+        cancel: &Cancel,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let (outputs, n) = (self.outputs(), examples.len() / self.inputs());
+        let mut space = self.workspace();
+        let (mut stack, mut first) = (Vec::new(), Vec::new());
+        for network in networks.chunks_exact(self.parameters) {
+            stack.extend_from_slice(self.steps[0].weight(network));
+        }
+        for (start, part) in self.chunks(examples) {
+            cancel.check()?;
+            let count = space.enter(part, self.inputs());
+            let is_affine = self.steps[0].multiply(
+                &stack,
+                &space.values[0],
+                count,
+                &mut space.scratch,
+                &mut first,
+            );
+            for (at, network) in networks.chunks_exact(self.parameters).enumerate() {
+                if is_affine {
+                    let size = self.steps[0].outputs * count;
+                    space.values[1].clear();
+                    space.values[1].extend_from_slice(&first[at * size..][..size]);
+                    self.steps[0].shift(network, &mut space.values[1]);
+                }
+                self.run(usize::from(is_affine), network, count, &mut space);
+                let rows = out[(at * n + start) * outputs..].chunks_exact_mut(outputs);
+                let last = &space.values[self.steps.len()];
+                for (example, row) in rows.take(count).enumerate() {
+                    for (output, value) in row.iter_mut().enumerate() {
+                        *value = last[output * count + example];
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes each network's loss on the examples to `losses` [networks] and its gradient by the
+    /// weights to `gradients` [networks, parameters]; running statistics have none and get zeros.
+    #[allow(clippy::too_many_arguments)]
+    pub fn gradients(
+        &self,
+        networks: &[f32],
+        examples: &[f32],
+        targets: Targets,
+        threads: usize,
+        cancel: &Cancel,
+        losses: &mut [f64],
+        gradients: &mut [f32],
+    ) -> Result<()> {
+        let (count, n) = self.check(networks, examples)?;
+        targets.check(n, self.outputs())?;
+        fits(gradients.len(), networks.len())?;
+        if losses.len() != count {
+            return Err(Error::invalid(format!(
+                "room for {} losses of {count} networks; pass one per network",
+                losses.len()
+            )));
+        }
+        let networks = networks.chunks_exact(self.parameters);
+        let gradients = gradients.chunks_exact_mut(self.parameters);
+        let parts = networks.zip(gradients).zip(losses);
+        spread(parts, threads, |((network, gradient), loss)| {
+            *loss = self.gradient(network, examples, targets, cancel, gradient)?;
+            Ok(())
+        })
+    }
+
+    fn gradient(
+        &self,
+        network: &[f32],
+        examples: &[f32],
+        targets: Targets,
+        cancel: &Cancel,
+        gradient: &mut [f32],
+    ) -> Result<f64> {
+        let n = examples.len() / self.inputs();
+        let mut space = self.workspace();
+        let (mut above, mut below) = (Vec::new(), Vec::new());
+        let mut loss = 0.0;
+        gradient.fill(0.0);
+        for (start, part) in self.chunks(examples) {
+            cancel.check()?;
+            let count = space.enter(part, self.inputs());
+            self.run(0, network, count, &mut space);
+            above.clone_from(&space.values[self.steps.len()]);
+            loss += targets.loss(start, count, n, &mut above);
+            for (at, step) in self.steps.iter().enumerate().rev() {
+                below.resize(step.inputs * count, 0.0);
+                step.backward(
+                    network,
+                    (&space.values[at], &above),
+                    count,
+                    &mut space.scratch,
+                    gradient,
+                    (at > 0).then_some(&mut below[..]),
+                );
+                std::mem::swap(&mut above, &mut below);
+            }
+        }
+        Ok(loss)
+    }
+
+    /// What layer `layer` of the chain is given in a network, [inputs of the layer, examples]; None for
+    /// a layer that only changes the shape.
+    pub(crate) fn inputs_of(
+        &self,
+        layer: usize,
+        network: &[f32],
+        examples: &[f32],
+    ) -> Result<Option<Vec<f32>>> {
+        let (_, n) = self.check(network, examples)?;
+        let Some(at) = self.layers.iter().position(|number| *number == layer) else {
+            return Ok(None);
+        };
+        let mut space = self.workspace();
+        let mut out = vec![0.0; self.steps[at].inputs * n];
+        for (start, part) in self.chunks(examples) {
+            let count = space.enter(part, self.inputs());
+            self.run(0, network, count, &mut space);
+            let rows = space.values[at].chunks_exact(count);
+            for (row, out) in rows.zip(out.chunks_exact_mut(n)) {
+                out[start..start + count].copy_from_slice(row);
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// The steps from `first` on, whose inputs are in the workspace.
+    fn run(&self, first: usize, network: &[f32], count: usize, space: &mut Workspace) {
+        for (at, step) in self.steps.iter().enumerate().skip(first) {
+            let (before, after) = space.values.split_at_mut(at + 1);
+            let (input, out) = (&before[at], &mut after[0]);
+            out.resize(step.outputs * count, 0.0);
+            step.forward(network, input, count, &mut space.scratch, out);
+        }
+    }
+
+    fn chunks<'a>(&self, examples: &'a [f32]) -> impl Iterator<Item = (usize, &'a [f32])> {
+        let starts = (0..).step_by(self.chunk);
+        starts.zip(examples.chunks(self.chunk * self.inputs()))
+    }
+
+    fn workspace(&self) -> Workspace {
+        Workspace {
+            values: vec![Vec::new(); self.steps.len() + 1],
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// How many networks and examples there are.
+    fn check(&self, networks: &[f32], examples: &[f32]) -> Result<(usize, usize)> {
+        let whole =
+            |what: &str, numbers: &[f32], each: usize| match numbers.len().is_multiple_of(each) {
+                true => Ok(numbers.len() / each),
+                false => Err(Error::invalid(format!(
+                    "{} numbers are no whole {what} of {each}; pass [{what}, {each}]",
+                    numbers.len()
+                ))),
+            };
+        Ok((
+            whole("networks", networks, self.parameters)?,
+            whole("examples", examples, self.inputs())?,
+        ))
+    }
+}
+
+/// Numbers between the steps, [features, examples of a chunk].
+struct Workspace {
+    /// The inputs, and the outputs of each step.
+    values: Vec<Vec<f32>>,
+    scratch: Scratch,
+}
+
+impl Workspace {
+    /// Takes in examples [examples, inputs], and returns how many.
+    fn enter(&mut self, examples: &[f32], inputs: usize) -> usize {
+        let count = examples.len() / inputs;
+        let first = &mut self.values[0];
+        first.resize(examples.len(), 0.0);
+        for (example, row) in examples.chunks_exact(inputs).enumerate() {
+            for (feature, value) in row.iter().enumerate() {
+                first[feature * count + example] = *value;
+            }
+        }
+        count
+    }
+}
+
+fn fits(given: usize, needed: usize) -> Result<()> {
+    match given == needed {
+        true => Ok(()),
+        false => Err(Error::BufferTooSmall {
+            given: given.saturating_mul(4),
+            needed: needed.saturating_mul(4),
+        }),
+    }
+}
+
+/// Does the parts on several threads; the first error ends the work.
+fn spread<T: Send>(
+    parts: impl Iterator<Item = T> + Send,
+    threads: usize,
+    work: impl Fn(T) -> Result<()> + Sync,
+) -> Result<()> {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    if threads == 1 {
+        return parts.map(work).collect();
+    }
+    let parts = Mutex::new(parts);
+    let next = || parts.lock().map_or(None, |mut parts| parts.next());
+    std::thread::scope(|scope| {
+        let run = || -> Result<()> {
+            while let Some(part) = next() {
+                work(part)?;
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            let panicked = || Error::Internal("a thread that runs a chain panicked".into());
+            worker.join().unwrap_or_else(|_| Err(panicked()))
+        })
+    })
+}
