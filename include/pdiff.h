@@ -387,10 +387,10 @@ typedef struct pdiff_train_options {
     pdiff_progress_callback progress;
     void *progress_context;
     /**
-     * How the default engine's file keeps its decoder: PDIFF_DTYPE_F16 for half the size; 0:
+     * How the default engine's file keeps its matrices: PDIFF_DTYPE_F16 for half the size; 0:
      * PDIFF_DTYPE_F32.
      */
-    int32_t decoder;
+    int32_t precision;
     /**
      * Principal components that the default engine keeps at most, for a smaller file; 0: as many as
      * the collection spans, up to 1,024.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype as StoredDtype, SafeTensors};
 use serde_json::{Map, Value, json};
@@ -297,10 +298,14 @@ impl Container {
         self.in_place(name, self.checked(name, Dtype::F16, shape)?)
     }
 
-    /// A float32 tensor, copied: it may lie unaligned.
+    /// A float32 or float16 tensor as float32, copied: it may lie unaligned.
     pub(crate) fn f32_copied(&self, name: &str, shape: &[Option<usize>]) -> Result<Vec<f32>> {
-        let bytes = self.checked(name, Dtype::F32, shape)?;
-        Ok(bytemuck::allocation::pod_collect_to_vec(bytes))
+        use bytemuck::allocation::pod_collect_to_vec;
+        if self.tensor(name)?.0 == Dtype::F16 {
+            let half: Vec<f16> = pod_collect_to_vec(self.checked(name, Dtype::F16, shape)?);
+            return Ok(half.to_f32_vec());
+        }
+        Ok(pod_collect_to_vec(self.checked(name, Dtype::F32, shape)?))
     }
 
     /// A float64 tensor, copied: it may lie unaligned.

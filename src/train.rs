@@ -18,8 +18,8 @@ pub struct TrainOptions {
     pub steps: Option<u64>,
     /// Steps of the autoencoder's training; paper engine only. None: the published number.
     pub autoencoder_steps: Option<u64>,
-    /// How the default engine's file keeps its decoder: F32, or F16 for half the size.
-    pub decoder: Dtype,
+    /// How the default engine's file keeps its matrices: F32, or F16 for half the size.
+    pub precision: Dtype,
     /// Principal components that the default engine keeps at most, for a smaller file; None: as many as
     /// the collection spans, up to 1,024.
     pub components: Option<usize>,
@@ -35,7 +35,7 @@ impl Default for TrainOptions {
             device: Device::Cpu,
             steps: None,
             autoencoder_steps: None,
-            decoder: Dtype::F32,
+            precision: Dtype::F32,
             components: None,
             checkpoint_seconds: 30,
         }

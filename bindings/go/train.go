@@ -25,8 +25,8 @@ type TrainOptions struct {
 	AutoencoderSteps uint64
 	Device           Device
 	DeviceIndex      uint32
-	// Decoder is how the default engine's file keeps its decoder: F16 for half the size; 0: F32.
-	Decoder DType
+	// Precision is how the default engine's file keeps its matrices: F16 for half the size; 0: F32.
+	Precision DType
 	// Components that the default engine keeps at most; 0: as many as the collection spans, up to 1,024.
 	Components uint32
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
@@ -54,7 +54,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			steps: C.uint64_t(options.Steps), autoencoder_steps: C.uint64_t(options.AutoencoderSteps),
 			device: C.int32_t(options.Device), device_index: C.uint32_t(options.DeviceIndex),
 			checkpoint_seconds: C.uint32_t(options.CheckpointSeconds),
-			decoder:            C.int32_t(options.Decoder), components: C.uint32_t(options.Components),
+			precision:          C.int32_t(options.Precision), components: C.uint32_t(options.Components),
 			progress: progressCallback(options.Progress), progress_context: context,
 		}})
 		detail := newError()

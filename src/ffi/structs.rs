@@ -164,9 +164,9 @@ pub struct pdiff_train_options {
     /// Called as the work goes on. NULL: not.
     pub progress: pdiff_progress_callback,
     pub progress_context: *mut c_void,
-    /// How the default engine's file keeps its decoder: PDIFF_DTYPE_F16 for half the size; 0:
+    /// How the default engine's file keeps its matrices: PDIFF_DTYPE_F16 for half the size; 0:
     /// PDIFF_DTYPE_F32.
-    pub decoder: i32,
+    pub precision: i32,
     /// Principal components that the default engine keeps at most, for a smaller file; 0: as many as
     /// the collection spans, up to 1,024.
     pub components: u32,
@@ -351,7 +351,7 @@ const _: () = {
         conditions at 24, condition_count at 32, progress at 40, progress_context at 48; 56);
     published!(pdiff_train_options: struct_size at 0, engine at 8, device at 12, device_index at 16,
         checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
-        progress_context at 56, decoder at 64, components at 68; 72);
+        progress_context at 56, precision at 64, components at 68; 72);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72; 80);

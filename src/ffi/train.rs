@@ -60,12 +60,12 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
             )));
         }
     };
-    let decoder = match given.decoder {
+    let precision = match given.precision {
         0 | PDIFF_DTYPE_F32 => Dtype::F32,
         PDIFF_DTYPE_F16 => Dtype::F16,
         other => {
             return Err(Error::invalid(format!(
-                "decoder {other} is neither PDIFF_DTYPE_F32 nor PDIFF_DTYPE_F16"
+                "precision {other} is neither PDIFF_DTYPE_F32 nor PDIFF_DTYPE_F16"
             )));
         }
     };
@@ -76,7 +76,7 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
         device: device(given.device, given.device_index)?,
         steps: some(given.steps),
         autoencoder_steps: some(given.autoencoder_steps),
-        decoder,
+        precision,
         components: some(given.components.into()).map(|most| most as usize),
         checkpoint_seconds: some(given.checkpoint_seconds.into())
             .unwrap_or(defaults.checkpoint_seconds),

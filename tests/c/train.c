@@ -22,17 +22,17 @@ static void without_libtorch(const pdiff_train_options *options) {
     EXPECT(!exists("net.pdiff"));
 }
 
-/* A network of a generator that keeps its decoder so. */
-static void sampled(pdiff_train_options options, int32_t decoder, float network[8]) {
+/* A network of a generator that keeps its matrices so. */
+static void sampled(pdiff_train_options options, int32_t precision, float network[8]) {
     pdiff_generator *generator = NULL;
-    options.decoder = decoder;
-    OK(pdiff_train("zoo", "decoder.pdiff", &options, NULL, &error));
-    OK(pdiff_generator_open("decoder.pdiff", &generator, &error));
+    options.precision = precision;
+    OK(pdiff_train("zoo", "precision.pdiff", &options, NULL, &error));
+    OK(pdiff_generator_open("precision.pdiff", &generator, &error));
     OK(pdiff_sample(generator, NULL, NULL, network, 8 * sizeof *network, NULL, &error));
     pdiff_generator_close(generator);
 }
 
-static void half_a_decoder_is_as_good(const pdiff_train_options *options) {
+static void half_the_precision_is_as_good(const pdiff_train_options *options) {
     float full[8], half[8];
     int i;
     sampled(*options, PDIFF_DTYPE_F32, full);
@@ -58,7 +58,7 @@ static void with_libtorch(pdiff_train_options *options) {
     EXPECT(seen.calls > 1);
     OK(pdiff_generator_open("net.pdiff", &generator, &error));
     pdiff_generator_close(generator);
-    half_a_decoder_is_as_good(options);
+    half_the_precision_is_as_good(options);
 
     /* What cannot be written is found before the work. */
     seen.calls = 0;
@@ -97,10 +97,10 @@ int main(int argc, char **argv) {
     FAILS(PDIFF_INVALID_ARGUMENT, "device 7",
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
     options.device = PDIFF_DEVICE_CPU;
-    options.decoder = PDIFF_DTYPE_I8;
-    FAILS(PDIFF_INVALID_ARGUMENT, "decoder 8 is neither",
+    options.precision = PDIFF_DTYPE_I8;
+    FAILS(PDIFF_INVALID_ARGUMENT, "precision 8 is neither",
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
-    options.decoder = 0;
+    options.precision = 0;
     options.struct_size = 3;
     FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_train_options.struct_size is 3",
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));

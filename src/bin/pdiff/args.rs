@@ -135,9 +135,9 @@ pub struct Train {
     /// default: flow over principal components; paper: p-diff as published
     #[arg(long, default_value = "default", value_parser = engine())]
     pub engine: EngineName,
-    /// How the file keeps the default engine's decoder; f16 has half the size
+    /// How the file keeps the default engine's matrices; f16 has half the size
     #[arg(long, default_value = "f32", value_parser = precision())]
-    pub decoder: Dtype,
+    pub precision: Dtype,
     /// Principal components that the default engine keeps at most, for a
     /// smaller file [default: as many as the collection spans, up to 1,024]
     #[arg(long, value_name = "COUNT")]

@@ -20,7 +20,7 @@ pub fn run(args: &Train) -> Result<Answer> {
         device: args.device,
         steps: args.steps,
         autoencoder_steps: args.autoencoder_steps,
-        decoder: args.decoder,
+        precision: args.precision,
         components: args.components,
         ..TrainOptions::default()
     };

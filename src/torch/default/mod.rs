@@ -27,10 +27,10 @@ const SAMPLER_STEPS: usize = 8;
 
 /// Trains and writes a generator of the default engine.
 pub(super) fn train(job: &mut Job) -> Result<Report> {
-    if !matches!(job.options.decoder, Dtype::F32 | Dtype::F16) {
+    if !matches!(job.options.precision, Dtype::F32 | Dtype::F16) {
         return Err(Error::invalid(format!(
-            "a decoder of {:?} is not kept; choose F32 or F16",
-            job.options.decoder
+            "a generator is not kept in {:?}; choose F32 or F16",
+            job.options.precision
         )));
     }
     let meter = Meter::new("codec", 0, job.collection.layout().parameters() as u64);
@@ -60,11 +60,14 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
     let architecture = trained.as_ref().map(|trained| trained.architecture);
     if let Some(trained) = trained {
         let width = trained.architecture.width;
-        sampler.flow = Some(Flow::read(&lookup(&trained.tensors), trained.architecture)?);
+        tensors = trained.tensors;
+        tensors
+            .iter_mut()
+            .for_each(|tensor| *tensor = kept(tensor, job.options.precision));
+        sampler.flow = Some(Flow::read(&lookup(&tensors), trained.architecture)?);
         let drawn = judge::draw(job, &sampler, width, judge::SAMPLES)?;
         raw = mean(drawn.iter().map(|z| f64::from(*z).powi(2))).map(f64::sqrt);
         let calibration = Calibration::fit(&drawn, width)?;
-        tensors = trained.tensors;
         tensors.push(named(
             CALIBRATION_MATRIX,
             &[width, width],
@@ -98,7 +101,7 @@ fn write(
 ) -> Result<Report> {
     let parameters = job.collection.layout().parameters();
     let [count, width] = strips(parameters);
-    let precision = job.options.decoder;
+    let precision = job.options.precision;
     let mut entries = vec![
         Entry::new("normalize.mean", Dtype::F32, &[parameters]),
         Entry::new(
@@ -151,6 +154,16 @@ fn lookup(tensors: &[Tensor]) -> impl Fn(&str, &[usize]) -> Result<Vec<f32>> {
         tensor.to_f32(&mut values);
         Ok(values)
     }
+}
+
+/// A tensor as the file keeps it.
+fn kept(tensor: &Tensor, precision: Dtype) -> Tensor {
+    let mut values = vec![0.0; tensor.spec.count()];
+    tensor.to_f32(&mut values);
+    Tensor::from_f32(
+        TensorSpec::new(&tensor.spec.name, &tensor.spec.shape, precision),
+        &values,
+    )
 }
 
 fn named(name: &str, shape: &[usize], values: &[f32]) -> Tensor {
