@@ -92,6 +92,9 @@ impl Members {
                     let weight = weight.f_reshape([members * outputs, inputs, kernel, kernel])?;
                     // One group when all members see the same images.
                     let groups = x.size()[1] / inputs;
+                    if i == 0 && groups > 1 {
+                        x = channels_innermost(&x)?;
+                    }
                     let maps =
                         x.f_conv2d(&weight, Some(bias.f_reshape([-1])?), 1, padding, 1, groups)?;
                     match pool {
@@ -144,6 +147,12 @@ impl Members {
         std::fs::write(path, safetensors::serialize(views, None)?)
             .with_context(|| format!("{}: cannot be written", path.display()))
     }
+}
+
+/// The same images with channels innermost in memory, where libtorch's convolutions and poolings are fastest.
+fn channels_innermost(x: &Tensor) -> Result<Tensor> {
+    let packed = x.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+    Ok(packed.f_permute([0, 3, 1, 2])?)
 }
 
 /// Appends the numbers of a file's tensors.

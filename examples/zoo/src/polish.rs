@@ -15,9 +15,6 @@ use crate::members::Members;
 use crate::parallel;
 use crate::recipe::one_cycle;
 
-/// Networks that are trained at once on one processor.
-const GROUP: usize = 16;
-
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
@@ -46,13 +43,13 @@ pub fn run(options: &Options) -> Result<()> {
     let splits = options.data.load(recipe.data)?;
     let architecture = Arc::new(Architecture::new(&options.architecture, splits.shape())?);
     let train = splits.images(|s| &s.train)?;
-    let groups: Vec<(usize, &[PathBuf])> = options.files.chunks(GROUP).enumerate().collect();
+    let groups: Vec<(usize, &[PathBuf])> = options.files.chunks(recipe.group).enumerate().collect();
     let polished = parallel::map(groups, |(number, files)| {
         let members = Members::load(&architecture, files)?;
         let orders = (0..files.len())
             .map(|i| {
                 let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-                rng.set_stream((number * GROUP + i) as u64);
+                rng.set_stream((number * recipe.group + i) as u64);
                 Order::new(rng, (0..train.len()).collect())
             })
             .collect();

@@ -49,9 +49,9 @@ pub struct Options {
     /// Give each member a task of its own, kept as its condition: fraction=.05..1 or classes=2..9
     #[arg(long, value_name = "WHAT=LOW..HIGH", value_parser = parse_vary)]
     vary: Option<Vary>,
-    /// Members that are trained at once on one processor; no choice changes what a member becomes
-    #[arg(long, default_value_t = 16)]
-    group: usize,
+    /// Members that are trained at once on one processor, which changes nothing but the time [default: the recipe's]
+    #[arg(long)]
+    group: Option<usize>,
     /// Decides the first weights, the tasks and the order of the images
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -133,7 +133,7 @@ struct Plan<'a> {
 
 pub fn run(options: &Options) -> Result<()> {
     ensure!(
-        options.members > 0 && options.group > 0,
+        options.members > 0 && options.group != Some(0),
         "--members and --group are at least 1"
     );
     ensure!(
@@ -175,7 +175,7 @@ pub fn run(options: &Options) -> Result<()> {
     let root = plan.warm_up(options.branch)?;
     let all: Vec<usize> = (0..options.members).collect();
     let mut groups = Vec::new();
-    for members in all.chunks(options.group) {
+    for members in all.chunks(options.group.unwrap_or(plan.recipe.group)) {
         groups.push((
             members,
             root.as_ref()

@@ -16,6 +16,8 @@ pub struct Recipe {
     pub lr: f64,
     /// Of a population: steps of each member.
     pub steps: usize,
+    /// Networks that are computed at once on one processor: as many as its cache has room for.
+    pub group: usize,
 }
 
 impl Net {
@@ -24,11 +26,12 @@ impl Net {
             Net::Mlp => Recipe {
                 data: DataSet::Mnist,
                 batch: 64,
-                peak: 6e-3,
+                peak: 1e-2,
                 augment: false,
                 warmup: 3,
                 lr: 1e-3,
                 steps: 4000,
+                group: 16,
             },
             Net::Cnn => Recipe {
                 data: DataSet::FashionSubset,
@@ -38,6 +41,7 @@ impl Net {
                 warmup: 12,
                 lr: 3e-3,
                 steps: 2000,
+                group: 4,
             },
             Net::Cnn6656 => Recipe {
                 data: DataSet::Fashion,
@@ -47,6 +51,7 @@ impl Net {
                 warmup: 3,
                 lr: 3e-3,
                 steps: 4000,
+                group: 4,
             },
             Net::Lenet5 => Recipe {
                 data: DataSet::Mnist,
@@ -56,6 +61,7 @@ impl Net {
                 warmup: 3,
                 lr: 1e-3,
                 steps: 2000,
+                group: 4,
             },
             Net::CifarCnn => Recipe {
                 data: DataSet::Cifar10,
@@ -65,6 +71,7 @@ impl Net {
                 warmup: 20,
                 lr: 1e-3,
                 steps: 4000,
+                group: 4,
             },
         }
     }

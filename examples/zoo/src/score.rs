@@ -14,9 +14,6 @@ use crate::members::Members;
 use crate::parallel;
 use crate::probe::judge;
 
-/// Networks that are scored at once on one processor.
-const GROUP: usize = 16;
-
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
@@ -61,7 +58,7 @@ pub fn run(options: &Options) -> Result<()> {
         splits.images(|s| &s.selection)?,
         splits.images(|s| &s.test)?,
     );
-    let groups: Vec<&[PathBuf]> = options.files.chunks(GROUP).collect();
+    let groups: Vec<&[PathBuf]> = options.files.chunks(recipe.group).collect();
     let printed = parallel::map(groups, |files| {
         let members = Members::load(&architecture, files)?;
         let selected = judge(&members, &selection, selection.len())?;

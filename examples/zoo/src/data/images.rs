@@ -60,10 +60,6 @@ impl Images {
         self.labels.len()
     }
 
-    pub fn shape(&self) -> Shape {
-        self.shape
-    }
-
     /// The images of `indices` [batch x members], one batch for each of `members` networks: as batch x (members x
     /// channels) x height x width, and their classes [batch x members] as int64.
     pub fn batch(&self, indices: &[usize], members: usize) -> Result<(Tensor, Tensor)> {
