@@ -1,8 +1,16 @@
-//! `zoo train` makes a collection of networks from one training run; `zoo score` tests networks on images.
+//! `zoo train` and `zoo population` make collections of networks; `zoo score` tests networks on images and `zoo polish`
+//! trains them on.
 
+mod architecture;
 mod collect;
 mod data;
-mod nets;
+mod group;
+mod members;
+mod parallel;
+mod polish;
+mod population;
+mod probe;
+mod recipe;
 mod score;
 mod train;
 
@@ -15,13 +23,19 @@ use clap::Parser;
 enum Command {
     /// Train a network and save consecutive steps, one safetensors file each
     Train(train::Options),
+    /// Train many networks, each by itself or all branched from one warm-up
+    Population(population::Options),
     /// Print one JSON object per network file: its accuracy and its predictions
     Score(score::Options),
+    /// Train networks on for a few steps, each in its file
+    Polish(polish::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Train(options) => train::run(&options),
+        Command::Population(options) => population::run(&options),
         Command::Score(options) => score::run(&options),
+        Command::Polish(options) => polish::run(&options),
     }
 }

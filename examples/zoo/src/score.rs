@@ -1,30 +1,31 @@
 //! Test accuracy and predictions of network files, one JSON object per line.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use tch::Tensor;
 
-use crate::data::{DataSet, Images};
-use crate::nets::{Net, Weights, classes};
-
-/// Images per forward pass: their activations stay in the processor's cache.
-const CHUNK: usize = 500;
+use crate::architecture::{self, Architecture};
+use crate::data;
+use crate::members::Members;
+use crate::parallel;
+use crate::probe::judge;
 
 #[derive(Args)]
 pub struct Options {
-    /// The architecture of every file
-    #[arg(long, value_enum, default_value = "cnn")]
-    net: Net,
-    /// The images to score on
-    #[arg(long, value_enum, default_value = "fashion-subset")]
-    data: DataSet,
+    #[command(flatten)]
+    architecture: architecture::Options,
+    #[command(flatten)]
+    data: data::Options,
     /// Score on the first of this many test images, and half as many of selection [default: all]
     #[arg(long, value_name = "COUNT")]
     images: Option<usize>,
+    /// Print the probability of each class for every test image too, which ensembles are judged by
+    #[arg(long)]
+    probabilities: bool,
     /// Networks, one safetensors file each
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -40,62 +41,45 @@ struct Line<'a> {
     predictions: Vec<u8>,
     /// The true class of each test image.
     labels: &'a [u8],
+    /// Of each class, image after image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probabilities: Option<Vec<f32>>,
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let mut splits = options.data.load()?;
+    let recipe = options.architecture.net.recipe();
+    let mut splits = options.data.load(recipe.data)?;
     if let Some(images) = options.images {
         splits.test.truncate(images);
         splits.selection.truncate(images / 2);
     }
-    let (selection, test) = (Probe::new(splits.selection)?, Probe::new(splits.test)?);
-    let mut out = std::io::stdout().lock();
-    for file in &options.files {
-        let weights = Weights::load(options.net, file)?;
-        let (score, predictions) = test.score(&weights)?;
-        let line = Line {
-            score,
-            selection_score: selection.score(&weights)?.0,
-            predictions,
-            labels: &test.labels,
-        };
-        serde_json::to_writer(&mut out, &line)?;
-        writeln!(out)?;
-    }
-    Ok(())
-}
-
-/// A split ready for forward passes.
-pub struct Probe {
-    chunks: Vec<Tensor>,
-    labels: Vec<u8>,
-}
-
-impl Probe {
-    pub fn new(images: Images) -> Result<Self> {
-        let indices: Vec<usize> = (0..images.len()).collect();
-        let chunks = indices
-            .chunks(CHUNK)
-            .map(|chunk| Ok(images.batch(chunk)?.0))
-            .collect::<Result<_>>()?;
-        Ok(Probe {
-            chunks,
-            labels: images.labels,
-        })
-    }
-
-    /// Accuracy, and the class given to each image.
-    pub fn score(&self, weights: &Weights) -> Result<(f64, Vec<u8>)> {
-        let _guard = tch::no_grad_guard();
-        let mut predictions = Vec::with_capacity(self.labels.len());
-        for chunk in &self.chunks {
-            predictions.extend(classes(&weights.logits(chunk)?)?);
+    let architecture = Arc::new(Architecture::new(&options.architecture, splits.shape())?);
+    let (selection, test) = (
+        splits.images(|s| &s.selection)?,
+        splits.images(|s| &s.test)?,
+    );
+    let groups: Vec<&[PathBuf]> = options.files.chunks(recipe.group).collect();
+    let printed = parallel::map(groups, |files| {
+        let members = Members::load(&architecture, files)?;
+        let selected = judge(&members, &selection, selection.len())?;
+        let judged = judge(&members, &test, test.len())?;
+        let mut lines = Vec::new();
+        for (judged, selected) in judged.into_iter().zip(selected) {
+            let line = Line {
+                score: judged.accuracy,
+                selection_score: selected.accuracy,
+                predictions: judged.predictions,
+                labels: &test.labels,
+                probabilities: options.probabilities.then_some(judged.probabilities),
+            };
+            serde_json::to_writer(&mut lines, &line)?;
+            lines.push(b'\n');
         }
-        let right = predictions
-            .iter()
-            .zip(&self.labels)
-            .filter(|(a, b)| a == b)
-            .count();
-        Ok((right as f64 / self.labels.len() as f64, predictions))
+        Ok(lines)
+    })?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for lines in printed {
+        out.write_all(&lines)?;
     }
+    Ok(out.flush()?)
 }

@@ -1,0 +1,305 @@
+//! Many networks of one architecture, each trained by itself: from its own first weights, or all branched from one
+//! short warm-up; and what each was trained on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::architecture::{self, Architecture, CLASSES};
+use crate::collect::{self, Names, Snapshot};
+use crate::data::{self, Images};
+use crate::group::{Group, Order};
+use crate::members::Members;
+use crate::parallel;
+use crate::probe::judge;
+use crate::recipe::{Recipe, one_cycle};
+
+/// Training images that a member is tested on, as it would be on a split of its own.
+const TRAIN_PROBE: usize = 5_000;
+
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    architecture: architecture::Options,
+    #[command(flatten)]
+    data: data::Options,
+    /// How many networks to train
+    #[arg(long, default_value_t = 300)]
+    members: usize,
+    /// Branch all members from one warm-up of so many steps; 0: each has its own first weights
+    #[arg(long, default_value_t = 0, value_name = "STEPS")]
+    branch: usize,
+    /// Steps of each member, after the branching [default: the recipe's]
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Images in a step of one member [default: the recipe's]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// The highest learning rate [default: the recipe's]
+    #[arg(long)]
+    peak: Option<f64>,
+    /// The share of the training images that members see, from the first on
+    #[arg(long, default_value_t = 1.0)]
+    fraction: f64,
+    /// Give each member a task of its own, kept as its condition: fraction=.05..1 or classes=2..9
+    #[arg(long, value_name = "WHAT=LOW..HIGH", value_parser = parse_vary)]
+    vary: Option<Vary>,
+    /// Members that are trained at once on one processor, which changes nothing but the time [default: the recipe's]
+    #[arg(long)]
+    group: Option<usize>,
+    /// Decides the first weights, the tasks and the order of the images
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder for member-0000.safetensors, member-0001.safetensors, ...
+    #[arg(short, long, value_name = "DIR", required_unless_present = "collect")]
+    output: Option<PathBuf>,
+    /// A libpdiff collection to which all members are pushed with their metrics and conditions
+    #[arg(long, value_name = "DIR")]
+    collect: Option<PathBuf>,
+}
+
+/// What differs between the members' tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Vary {
+    /// The share of the training images, uniform between two.
+    Fraction(f64, f64),
+    /// Which classes a member sees, of a uniform number of them.
+    Classes(usize, usize),
+}
+
+fn parse_vary(text: &str) -> Result<Vary, String> {
+    let help = || "write fraction=.05..1 or classes=2..9".to_owned();
+    let (what, range) = text.split_once('=').ok_or_else(help)?;
+    let (low, high) = range.split_once("..").ok_or_else(help)?;
+    let number = |text: &str| text.parse::<f64>().map_err(|_| help());
+    let (low, high) = (number(low)?, number(high)?);
+    match what {
+        "fraction" if 0.0 < low && low <= high && high <= 1.0 => Ok(Vary::Fraction(low, high)),
+        "classes" if 1.0 <= low && low <= high && high <= CLASSES as f64 => {
+            Ok(Vary::Classes(low as usize, high as usize))
+        }
+        _ => Err(help()),
+    }
+}
+
+impl Vary {
+    fn names(self) -> Vec<String> {
+        match self {
+            Vary::Fraction(..) => vec!["fraction".into()],
+            Vary::Classes(..) => (0..CLASSES).map(|class| format!("class-{class}")).collect(),
+        }
+    }
+
+    /// A member's condition, and which of the first `count` images it sees.
+    fn draw(self, rng: &mut ChaCha8Rng, images: &Images, count: usize) -> (Vec<f32>, Vec<usize>) {
+        match self {
+            Vary::Fraction(low, high) => {
+                let fraction = low + (high - low) * rng.random::<f64>();
+                let seen = (count as f64 * fraction) as usize;
+                (vec![fraction as f32], (0..seen).collect())
+            }
+            Vary::Classes(low, high) => {
+                let mut classes: Vec<usize> = (0..CLASSES as usize).collect();
+                classes.shuffle(rng);
+                classes.truncate(rng.random_range(low..=high));
+                let condition = (0..CLASSES as usize).map(|class| match classes.contains(&class) {
+                    true => 1.0,
+                    false => 0.0,
+                });
+                let seen = (0..count).filter(|i| classes.contains(&usize::from(images.labels[*i])));
+                (condition.collect(), seen.collect())
+            }
+        }
+    }
+}
+
+/// What training a population takes, shared by all groups.
+struct Plan<'a> {
+    recipe: Recipe,
+    steps: usize,
+    fraction: f64,
+    vary: Option<Vary>,
+    seed: u64,
+    architecture: Arc<Architecture>,
+    train: &'a Images,
+    selection: &'a Images,
+    test: &'a Images,
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    ensure!(
+        options.members > 0 && options.group != Some(0),
+        "--members and --group are at least 1"
+    );
+    ensure!(
+        0.0 < options.fraction && options.fraction <= 1.0,
+        "--fraction {}: a share above 0 and up to 1",
+        options.fraction
+    );
+    let mut recipe = options.architecture.net.recipe();
+    recipe.batch = options.batch.unwrap_or(recipe.batch);
+    recipe.peak = options.peak.unwrap_or(recipe.peak);
+    let splits = options.data.load(recipe.data)?;
+    for folder in [&options.output, &options.collect].into_iter().flatten() {
+        if folder
+            .read_dir()
+            .is_ok_and(|mut files| files.next().is_some())
+        {
+            bail!("{}: is not empty; name a new folder", folder.display());
+        }
+    }
+    let plan = Plan {
+        steps: options.steps.unwrap_or(recipe.steps),
+        recipe,
+        fraction: options.fraction,
+        vary: options.vary,
+        seed: options.seed,
+        architecture: Arc::new(Architecture::new(&options.architecture, splits.shape())?),
+        train: &splits.images(|s| &s.train)?,
+        selection: &splits.images(|s| &s.selection)?,
+        test: &splits.images(|s| &s.test)?,
+    };
+    eprintln!(
+        "{} members of {} parameters, {} steps of {} each",
+        options.members,
+        plan.architecture.parameters(),
+        plan.steps,
+        plan.recipe.batch
+    );
+
+    let root = plan.warm_up(options.branch)?;
+    let all: Vec<usize> = (0..options.members).collect();
+    let mut groups = Vec::new();
+    for members in all.chunks(options.group.unwrap_or(plan.recipe.group)) {
+        groups.push((
+            members,
+            root.as_ref()
+                .map(|root| root.repeated(members.len()))
+                .transpose()?,
+        ));
+    }
+    let trained = parallel::map(groups, |(members, start)| plan.train(members, start))?;
+    let snapshots: Vec<Snapshot> = trained.into_iter().flatten().collect();
+
+    if let Some(output) = &options.output {
+        std::fs::create_dir_all(output)
+            .with_context(|| format!("{}: cannot be created", output.display()))?;
+        for snapshot in &snapshots {
+            let file = output.join(&snapshot.name).with_extension("safetensors");
+            Members::new(&plan.architecture, &snapshot.weights)?.save(0, &file)?;
+        }
+    }
+    let names = Names {
+        conditions: plan.vary.map_or_else(Vec::new, Vary::names),
+        metrics: METRICS.map(String::from).to_vec(),
+    };
+    if let Some(collection) = &options.collect {
+        collect::push(collection, &plan.architecture, &names, &snapshots)?;
+    }
+    let mean = |metric: usize| {
+        let values = snapshots.iter().map(|snapshot| snapshot.metrics[metric]);
+        values.sum::<f64>() / snapshots.len() as f64
+    };
+    println!(
+        "{} members; mean accuracy {:.4} on test, {:.4} on selection, {:.4} on training images",
+        snapshots.len(),
+        mean(0),
+        mean(1),
+        mean(2)
+    );
+    Ok(())
+}
+
+const METRICS: [&str; 5] = [
+    "test_accuracy",
+    "selection_accuracy",
+    "train_accuracy",
+    "seed",
+    "steps",
+];
+
+impl Plan<'_> {
+    /// The random numbers of one member; stream 0 is the warm-up's.
+    fn rng(&self, stream: usize) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(stream as u64);
+        rng
+    }
+
+    /// How many of the training images members may see.
+    fn images(&self) -> usize {
+        (self.train.len() as f64 * self.fraction) as usize
+    }
+
+    fn group(&self, members: Members, orders: Vec<Order>) -> Result<Group<'_>> {
+        let Recipe { batch, augment, .. } = self.recipe;
+        Group::new(members, orders, self.train, batch, augment)
+    }
+
+    /// The network that all members are branched from, with a rate that only rises; none of no steps.
+    fn warm_up(&self, steps: usize) -> Result<Option<Members>> {
+        if steps == 0 {
+            return Ok(None);
+        }
+        let mut rng = self.rng(0);
+        let members = Members::random(&self.architecture, std::slice::from_mut(&mut rng))?;
+        let order = Order::new(rng, (0..self.images()).collect());
+        let mut group = self.group(members, vec![order])?;
+        for step in 0..steps {
+            group.step(self.recipe.peak * (step + 1) as f64 / steps as f64)?;
+        }
+        Ok(Some(group.members))
+    }
+
+    /// Trains a group from `start`, or from first weights of their own.
+    fn train(&self, numbers: &[usize], start: Option<Members>) -> Result<Vec<Snapshot>> {
+        let mut rngs: Vec<ChaCha8Rng> = numbers.iter().map(|number| self.rng(number + 1)).collect();
+        let members = match start {
+            Some(members) => members,
+            None => Members::random(&self.architecture, &mut rngs)?,
+        };
+        let (mut conditions, mut orders) = (Vec::new(), Vec::new());
+        for mut rng in rngs {
+            let (condition, images) = match self.vary {
+                Some(vary) => vary.draw(&mut rng, self.train, self.images()),
+                None => (vec![], (0..self.images()).collect()),
+            };
+            conditions.push(condition);
+            orders.push(Order::new(rng, images));
+        }
+        let mut group = self.group(members, orders)?;
+        for step in 0..self.steps {
+            group.step(one_cycle(
+                self.recipe.peak,
+                0.0,
+                step as f64 / self.steps as f64,
+            ))?;
+        }
+        let scores = |images: &Images, count: usize| judge(&group.members, images, count);
+        let test = scores(self.test, usize::MAX)?;
+        let selection = scores(self.selection, usize::MAX)?;
+        let train = scores(self.train, TRAIN_PROBE.min(self.images()))?;
+        let members = numbers.iter().zip(conditions).enumerate();
+        members
+            .map(|(i, (number, condition))| {
+                Ok(Snapshot {
+                    name: format!("member-{number:04}"),
+                    weights: group.members.weights(i)?,
+                    condition,
+                    metrics: vec![
+                        test[i].accuracy,
+                        selection[i].accuracy,
+                        train[i].accuracy,
+                        self.seed as f64,
+                        self.steps as f64,
+                    ],
+                })
+            })
+            .collect()
+    }
+}

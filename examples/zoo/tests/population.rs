@@ -1,0 +1,193 @@
+//! Populations at reduced size: members are the same whatever the group, branched ones begin alike, and what is kept of
+//! each is true.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use pdiff::Collection;
+use serde_json::Value;
+
+const COMMON: [&str; 8] = [
+    "--net",
+    "mlp",
+    "--data",
+    "fashion-subset",
+    "--pool",
+    "4",
+    "--widths",
+    "8,8",
+];
+
+fn zoo(command: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_zoo"))
+        .arg(command)
+        .args(COMMON)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn population(folder: &Path, arguments: &[&str]) -> Collection {
+    let output = zoo(
+        "population",
+        &[arguments, &["--collect", folder.to_str().unwrap()]].concat(),
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    Collection::open(folder).unwrap()
+}
+
+/// The largest difference between two networks' numbers.
+fn gap(a: &[f32], b: &[f32]) -> f32 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+#[test]
+fn a_group_of_four_is_four_groups_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in [["--branch", "0"], ["--branch", "5"]] {
+        let made = ["4", "1"].map(|group| {
+            let path = folder.path().join(kind[1].to_owned() + group);
+            let size = ["--members", "4", "--steps", "30", "--group", group];
+            population(&path, &[&kind[..], &size].concat())
+        });
+        for member in 0..4 {
+            let [a, b] = [made[0].weights(member), made[1].weights(member)];
+            assert!(gap(a, b) < 1e-4, "{kind:?} {member}: {}", gap(a, b));
+            let other = made[0].weights((member + 1) % 4);
+            assert!(gap(a, other) > 1e-2, "{kind:?} {member}");
+        }
+    }
+}
+
+#[test]
+fn branched_members_share_their_warm_up_and_seeds_share_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |name: &str, branch: &str| {
+        let size = ["--members", "3", "--steps", "0", "--branch", branch];
+        population(&folder.path().join(name), &size)
+    };
+    let (spawned, longer, seeds) = (start("s", "20"), start("l", "21"), start("i", "0"));
+    for member in 1..3 {
+        assert_eq!(spawned.weights(0), spawned.weights(member));
+        assert!(gap(seeds.weights(0), seeds.weights(member)) > 0.1);
+    }
+    assert_ne!(spawned.weights(0), longer.weights(0));
+}
+
+#[test]
+fn metrics_are_what_the_scorer_says_and_tasks_are_conditions() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo_folder = folder.path().join("zoo");
+    let files = folder.path().join("files");
+    let size = ["--members", "3", "--steps", "60", "--vary", "classes=2..4"];
+    let output = ["--output", files.to_str().unwrap()];
+    let collection = population(&zoo_folder, &[&size[..], &output].concat());
+    let paths: Vec<String> = (0..3)
+        .map(|i| format!("{}/member-{i:04}.safetensors", files.display()))
+        .collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let scored = zoo("score", &[&["--probabilities"], &paths[..]].concat());
+    let lines = String::from_utf8(scored.stdout).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(collection.conditions().len(), 10);
+    for (i, line) in lines.iter().enumerate() {
+        let metrics: BTreeMap<&str, f64> = collection.metrics(i).into_iter().collect();
+        let condition = collection.condition(i);
+        assert_eq!(metrics["test_accuracy"], line["score"].as_f64().unwrap());
+        assert_eq!(
+            metrics["selection_accuracy"],
+            line["selection_score"].as_f64().unwrap()
+        );
+        assert_eq!((metrics["seed"], metrics["steps"]), (1.0, 60.0));
+
+        let classes: f32 = condition.iter().sum();
+        assert!((2.0..=4.0).contains(&classes), "{:?}", condition);
+        // A member gives hardly a class that it never saw.
+        let predictions = line["predictions"].as_array().unwrap();
+        let unseen = predictions
+            .iter()
+            .filter(|class| condition[class.as_u64().unwrap() as usize] == 0.0)
+            .count();
+        assert!(unseen * 10 < predictions.len(), "{unseen}");
+
+        let probabilities: Vec<f64> = line["probabilities"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p.as_f64().unwrap())
+            .collect();
+        for (image, row) in probabilities.chunks(10).enumerate() {
+            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-4);
+            let likeliest = (0..10).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+            assert_eq!(predictions[image], likeliest);
+        }
+    }
+}
+
+#[test]
+fn polish_trains_the_files_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("files");
+    let output = files.to_str().unwrap();
+    let made = zoo(
+        "population",
+        &["--members", "2", "--steps", "20", "-o", output],
+    );
+    assert!(made.status.success());
+    let paths = ["0", "1"].map(|i| format!("{output}/member-000{i}.safetensors"));
+    let paths = [paths[0].as_str(), paths[1].as_str()];
+    let score = || -> Vec<f64> {
+        let output = zoo("score", &paths);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let score = |line: &str| serde_json::from_str::<Value>(line).unwrap()["score"].as_f64();
+        lines.lines().map(|line| score(line).unwrap()).collect()
+    };
+    let before = score();
+    assert!(
+        zoo("polish", &[&["--steps", "200"], &paths[..]].concat())
+            .status
+            .success()
+    );
+    for (before, after) in before.iter().zip(score()) {
+        assert!(after > before + 0.05, "{before} {after}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zoo");
+    let says = |arguments: &[&str], part: &str| {
+        let collect = ["--collect", path.to_str().unwrap()];
+        let output = zoo("population", &[arguments, &collect].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && stderr.contains(part),
+            "{stderr}"
+        );
+        assert!(!path.exists());
+    };
+    says(&["--members", "0"], "at least 1");
+    says(&["--fraction", "0"], "a share above 0");
+    says(
+        &["--vary", "classes=0..3"],
+        "write fraction=.05..1 or classes=2..9",
+    );
+    says(
+        &["--fraction", ".001", "--members", "1"],
+        "a batch of 64 from 6 images",
+    );
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("file"), "").unwrap();
+    let output = zoo("population", &["--collect", path.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is not empty"));
+}
