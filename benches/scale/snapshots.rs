@@ -8,7 +8,7 @@ use std::time::Instant;
 use pdiff::{Dtype, Result, Snapshot, SnapshotSource, Tensor, TensorSpec, read_checkpoint};
 
 /// Directions of the curve, and how far it and the noise go, in deviations of a tensor.
-const DIRECTIONS: usize = 6;
+const DIRECTIONS: usize = 3;
 const CURVE: f32 = 0.05;
 const NOISE: f32 = 0.02;
 /// Numbers that directions are read from, from another place and at another distance each.
