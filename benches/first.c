@@ -1,13 +1,13 @@
 /* What a host that only samples pays, as one line of JSON: the milliseconds from opening a generator to
  * its being ready, those of the first and of a later network on one thread, and the resident memory.
- * Usage: first GENERATOR. */
+ * Usage: first GENERATOR [RUNS]. */
 #include <pdiff.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { RUNS = 101 };
+enum { MOST = 101 };
 
 static double now(void) {
     struct timespec time;
@@ -38,14 +38,14 @@ int main(int argc, char **argv) {
     pdiff_sample_options options;
     uint64_t parameters = 0;
     size_t bytes = 0;
-    double started, opened, times[RUNS], first;
+    double started, opened, times[MOST], first;
     float *network;
-    int i;
+    int i, runs = argc == 3 ? atoi(argv[2]) : MOST;
     pdiff_init(&error, sizeof error);
     pdiff_init(&options, sizeof options);
     options.threads = 1;
-    if (argc != 2)
-        return fprintf(stderr, "usage: first GENERATOR\n"), 2;
+    if (argc < 2 || argc > 3 || runs < 1 || runs > MOST)
+        return fprintf(stderr, "usage: first GENERATOR [RUNS, %d at most]\n", MOST), 2;
     started = now();
     if (pdiff_generator_open(argv[1], &generator, &error) != PDIFF_OK)
         return fprintf(stderr, "%s\n", error.message), 1;
@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
     pdiff_generator_parameters(generator, &parameters, &error);
     bytes = (size_t)parameters * sizeof *network;
     network = malloc(bytes);
-    for (i = 0; network != NULL && i < RUNS; i++) {
+    for (i = 0; network != NULL && i < runs; i++) {
         double begin = now();
         options.first = (uint64_t)i;
         if (pdiff_sample(generator, &options, NULL, network, bytes, NULL, &error) != PDIFF_OK)
@@ -61,10 +61,10 @@ int main(int argc, char **argv) {
         times[i] = now() - begin;
     }
     first = times[0];
-    qsort(times, RUNS, sizeof *times, rising);
+    qsort(times, (size_t)runs, sizeof *times, rising);
     printf("{\"parameters\": %llu, \"open_ms\": %.3f, \"first_ms\": %.3f, \"median_ms\": %.3f, "
            "\"resident_kb\": %ld}\n",
-           (unsigned long long)parameters, opened - started, first, times[RUNS / 2],
+           (unsigned long long)parameters, opened - started, first, times[runs / 2],
            resident_kilobytes());
     free(network);
     pdiff_generator_close(generator);

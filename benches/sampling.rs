@@ -2,7 +2,7 @@
 //! thread counts, beside what the measured matrix-product rate and memory bandwidth allow.
 //!
 //! `cargo bench --bench sampling -- [--largest PARAMETERS] [-o FILE.json]` prints a table of medians and
-//! writes every figure as JSON.
+//! writes every figure as JSON, the seconds of a whole job of the published code's size among them.
 
 mod job;
 
@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use job::trained;
-use pdiff::{Cancel, Generator, Result, SampleOptions};
+use job::{collected, trained};
+use pdiff::{Cancel, Generator, Result, SampleOptions, train};
 use serde_json::{Value, json};
 
 /// Parameters, and the snapshots that the generator is made from.
@@ -57,10 +57,12 @@ fn main() -> Result<()> {
         "share"
     );
     let mut rows = Vec::new();
+    let mut settings = Value::Null;
     for (parameters, snapshots) in SIZES.into_iter().filter(|(n, _)| *n <= largest) {
         let (_folder, file) = trained(snapshots, parameters, 50)?;
         let generator = Generator::open(&file)?;
-        let latents = generator.about().config["latents"].as_u64().unwrap_or(0) as usize;
+        settings = generator.about().config.clone();
+        let latents = settings["latents"].as_u64().unwrap_or(0) as usize;
         for batch in BATCHES.into_iter().filter(|n| n * parameters <= MOST) {
             for limit in &limits {
                 let times = timed(&generator, batch, limit.threads)?;
@@ -73,6 +75,9 @@ fn main() -> Result<()> {
             "bench": "sampling",
             "version": env!("CARGO_PKG_VERSION"),
             "cores": std::thread::available_parallelism().map_or(0, usize::from),
+            "flow": settings["flow"],
+            "steps": settings["steps"],
+            "whole_job": whole_job()?,
             "limits": limits.iter().map(Limit::json).collect::<Vec<_>>(),
             "rows": rows,
         });
@@ -80,6 +85,39 @@ fn main() -> Result<()> {
         std::fs::write(PathBuf::from(path), text).expect("a file that can be written");
     }
     Ok(())
+}
+
+/// Seconds of the job of the published code's example: 300 snapshots of 2,048 parameters, a generator
+/// by the default settings, 200 networks as files.
+fn whole_job() -> Result<Value> {
+    let start = Instant::now();
+    let (folder, zoo) = collected(300, 2048)?;
+    let collecting = start.elapsed().as_secs_f64();
+    let file = folder.path().join("net.pdiff");
+    train(
+        &zoo,
+        &file,
+        &Default::default(),
+        &Cancel::new(),
+        &mut |_| Ok(()),
+    )?;
+    let training = start.elapsed().as_secs_f64() - collecting;
+    let options = SampleOptions {
+        count: 200,
+        ..SampleOptions::default()
+    };
+    let networks = folder.path().join("networks");
+    Generator::open(&file)?.sample_files(&options, &Cancel::new(), &networks)?;
+    let all = start.elapsed().as_secs_f64();
+    println!(
+        "300 snapshots of 2,048 parameters, 200 networks as files: {all:.1} s, {training:.1} of them training"
+    );
+    Ok(json!({
+        "collect_seconds": collecting,
+        "train_seconds": training,
+        "sample_seconds": all - training - collecting,
+        "seconds": all,
+    }))
 }
 
 /// Milliseconds of each run.

@@ -26,6 +26,9 @@ use crate::map::Mapping;
 const CHECKSUM: &str = "checksum";
 const DIGITS: usize = 32;
 
+/// Bytes of a mapped file that are read before their pages are let go.
+pub(crate) const RELEASE: usize = 1 << 28;
+
 /// A tensor's place in a container.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -217,7 +220,12 @@ impl Container {
         let mut hash = Xxh3Default::new();
         hash.update(&bytes[..digits.start]);
         hash.update(&[b'0'; DIGITS]);
-        hash.update(&bytes[digits.end..]);
+        for part in bytes[digits.end..].chunks(RELEASE) {
+            hash.update(part);
+            if part.len() == RELEASE {
+                map.release();
+            }
+        }
         if format!("{:032x}", hash.digest128()).as_bytes() != &bytes[digits] {
             return Err(Error::corrupt(
                 path,
@@ -234,6 +242,11 @@ impl Container {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Lets go of the pages that were read.
+    pub(crate) fn release(&self) {
+        self.map.release();
     }
 
     /// A metadata text.

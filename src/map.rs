@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::error::{Error, Result};
 
@@ -33,5 +33,13 @@ impl Mapping {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Lets go of the pages that were read, so that memory holds no more of a large file than is at
+    /// work; they stay in the system's file cache as long as it has room.
+    pub(crate) fn release(&self) {
+        // SAFETY: the mapping is shared and only read, so a page that comes back holds the file's
+        // bytes. Where the kernel declines, nothing has changed.
+        let _ = unsafe { self.0.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 }

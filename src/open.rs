@@ -33,3 +33,26 @@ fn paper(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
         file.container.path().display()
     )))
 }
+
+#[cfg(all(test, not(feature = "torch")))]
+mod tests {
+    use super::*;
+    use crate::generator::{About, write_generator};
+    use crate::layout::{Dtype, Layout, TensorSpec};
+
+    #[test]
+    fn an_engine_that_this_build_has_not_names_the_build_that_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("paper.pdiff");
+        let layout = Layout::new(vec![TensorSpec::new("w", &[2], Dtype::F32)]).unwrap();
+        let about = About::new(EngineName::Paper, serde_json::json!({}), layout);
+        write_generator(&path, &about, &[], &[], &mut |_| Ok(())).unwrap();
+        let error = Generator::open(&path).unwrap_err();
+        assert_eq!(error.status(), 13);
+        let message = error.to_string();
+        assert!(
+            message.contains("paper.pdiff") && message.contains("with its torch feature"),
+            "{message}"
+        );
+    }
+}

@@ -245,6 +245,7 @@ fn centred(
     for i in 0..collection.len() {
         rows.extend_from_slice(&collection.weights(i)[block.clone()]);
     }
+    collection.note_read(size_of_val(&rows[..]));
     transform(role, &mut rows);
     let mut sum = vec![0.0f64; width];
     for i in train {

@@ -8,10 +8,11 @@ mod snapshot;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::Container;
+use crate::container::{Container, RELEASE};
 use crate::document;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, TensorSpec};
@@ -68,6 +69,8 @@ pub struct Collection {
     shards: Vec<Shard>,
     /// Where each shard's snapshots begin, and at last their number.
     starts: Vec<usize>,
+    /// Bytes of weights read since their pages were last let go.
+    read: AtomicUsize,
 }
 
 impl Collection {
@@ -101,6 +104,7 @@ impl Collection {
             manifest,
             shards,
             starts,
+            read: AtomicUsize::new(0),
         })
     }
 
@@ -152,6 +156,15 @@ impl Collection {
     pub fn weights(&self, index: usize) -> &[f32] {
         let (shard, row) = self.place(index);
         shard.weights(row)
+    }
+
+    /// Says that so many bytes of weights were read, so that memory holds no more of a large
+    /// collection than is at work.
+    pub(crate) fn note_read(&self, bytes: usize) {
+        if self.read.fetch_add(bytes, Ordering::Relaxed) + bytes >= RELEASE {
+            self.read.store(0, Ordering::Relaxed);
+            self.shards.iter().for_each(Shard::release);
+        }
     }
 
     /// Snapshot `index`'s condition, in the order of [`Collection::conditions`].

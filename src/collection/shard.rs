@@ -112,6 +112,10 @@ impl Shard {
         self.names.len()
     }
 
+    pub(super) fn release(&self) {
+        self.container.release();
+    }
+
     pub(super) fn weights(&self, row: usize) -> &[f32] {
         self.floats("weights", row, self.parameters)
     }

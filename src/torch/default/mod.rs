@@ -3,6 +3,8 @@
 mod fit;
 mod judge;
 mod module;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 

@@ -1,0 +1,113 @@
+//! The first CUDA device beside this machine's CPU: seconds of training either engine and of sampling
+//! the paper engine, and how far the devices' networks lie apart.
+//!
+//! `cargo bench --bench gpu -- [-o FILE.json]`; without a device it says so and does nothing. The name of
+//! the device comes from nvidia-smi.
+
+mod job;
+
+use std::process::Command;
+use std::time::Instant;
+
+use job::collected;
+use pdiff::{
+    Cancel, Device, EngineName, Error, Generator, Result, SampleOptions, TrainOptions, train,
+};
+use serde_json::{Value, json};
+
+const SNAPSHOTS: usize = 300;
+const PARAMETERS: usize = 2048;
+/// Steps of each of the paper engine's trainings, and the steps and networks of its sampling.
+const STEPS: u64 = 20;
+const SAMPLER_STEPS: usize = 100;
+const NETWORKS: usize = 8;
+const DEVICES: [(&str, Device); 2] = [("cpu", Device::Cpu), ("cuda", Device::Cuda(0))];
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let file = arguments
+        .iter()
+        .position(|argument| argument == "-o")
+        .and_then(|at| arguments.get(at + 1));
+    let (folder, zoo) = collected(SNAPSHOTS, PARAMETERS)?;
+    // The first work on a device also loads it, and says where there is none.
+    let warm = TrainOptions {
+        device: Device::Cuda(0),
+        steps: Some(1),
+        ..TrainOptions::default()
+    };
+    let generator = folder.path().join("net.pdiff");
+    match train(&zoo, &generator, &warm, &Cancel::new(), &mut |_| Ok(())) {
+        Err(Error::DeviceUnavailable(why)) => {
+            println!("gpu: skipped: {why}");
+            return Ok(());
+        }
+        other => drop(other?),
+    }
+    let mut figures = json!({
+        "bench": "gpu",
+        "version": env!("CARGO_PKG_VERSION"),
+        "device": name(),
+    });
+    for (device, on) in DEVICES {
+        for engine in [EngineName::Default, EngineName::Paper] {
+            let paper = engine == EngineName::Paper;
+            let options = TrainOptions {
+                engine,
+                device: on,
+                steps: paper.then_some(STEPS),
+                autoencoder_steps: paper.then_some(STEPS),
+                ..TrainOptions::default()
+            };
+            let start = Instant::now();
+            train(&zoo, &generator, &options, &Cancel::new(), &mut |_| Ok(()))?;
+            let part = if paper { "paper" } else { "default" };
+            figures[device][format!("train_{part}_seconds")] = json!(start.elapsed().as_secs_f64());
+        }
+    }
+    // One file, from which both devices sample.
+    let generator = Generator::open(&generator)?;
+    let mut networks = Vec::new();
+    for (device, on) in DEVICES {
+        let (network, seconds) = sampled(&generator, on)?;
+        figures[device]["sample_paper_seconds"] = json!(seconds);
+        networks.push(network);
+    }
+    let apart = networks[0].iter().zip(&networks[1]);
+    let largest = apart
+        .map(|(a, b)| (a - b).abs() / (1.0 + a.abs()))
+        .fold(0.0, f32::max);
+    figures["largest_difference"] = json!(largest);
+    println!("{figures:#}");
+    if let Some(file) = file {
+        std::fs::write(file, format!("{figures:#}\n")).expect("a file that can be written");
+    }
+    Ok(())
+}
+
+/// Networks, and the seconds of sampling them once the device is warm.
+fn sampled(generator: &Generator, device: Device) -> Result<(Vec<f32>, f64)> {
+    let options = SampleOptions {
+        count: NETWORKS,
+        steps: Some(SAMPLER_STEPS),
+        device,
+        ..SampleOptions::default()
+    };
+    let mut out = vec![0.0; NETWORKS * PARAMETERS];
+    generator.sample(&options, &Cancel::new(), &mut out)?;
+    let start = Instant::now();
+    generator.sample(&options, &Cancel::new(), &mut out)?;
+    Ok((out, start.elapsed().as_secs_f64()))
+}
+
+fn name() -> Value {
+    let output = Command::new("nvidia-smi")
+        .args(["--query-gpu=name", "--format=csv,noheader", "--id=0"])
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            json!(String::from_utf8_lossy(&output.stdout).trim())
+        }
+        _ => Value::Null,
+    }
+}

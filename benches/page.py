@@ -1,0 +1,181 @@
+"""Draws docs/images/speed.svg and scale.svg from docs/results/sampling.json and scale.json, where they are, and
+puts their tables into docs/benchmarks.md, between the comments that begin and end each."""
+
+import json
+import math
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent / "docs"
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 250, 56, 10, 30, 40
+COLOURS = ["#1f5fa8", "#c2571a", "#3d8a4e", "#777777", "#8a4fa3", "#a88a1f"]
+
+
+def powers(values):
+    """Powers of ten around positive numbers."""
+    return math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+
+
+def name(power):
+    units = {0: "1", 1: "10", 2: "100", 3: "1k", 4: "10k", 5: "100k", 6: "1M", 7: "10M", 8: "100M", 9: "1G", 10: "10G"}
+    return units.get(power, f"1e{power}")
+
+
+def panel(at, title, axes, lines, x_range, y_range):
+    """One plot with logarithmic axes; `lines` are a label with its points each, in the order of the colours."""
+    (x0, x1), (y0, y1) = x_range, y_range
+    x = lambda v: at + LEFT + (math.log10(v) - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT)
+    y = lambda v: HEIGHT - BOTTOM - (math.log10(v) - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM)
+    parts = [f'<text x="{at + WIDTH / 2}" y="16" text-anchor="middle" font-weight="bold">{title}</text>']
+    for power in range(x0, x1 + 1):
+        parts.append(f'<path d="M{x(10**power):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x(10**power):.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{name(power)}</text>')
+    for power in range(y0, y1 + 1):
+        parts.append(f'<path d="M{at + LEFT} {y(10.0**power):.1f}H{at + WIDTH - RIGHT}" stroke="#ddd"/>')
+        parts.append(f'<text x="{at + LEFT - 4}" y="{y(10.0**power) + 4:.1f}" text-anchor="end">{name(power)}</text>')
+    parts.append(f'<text x="{at + WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">{axes}</text>')
+    for colour, (_, points) in zip(COLOURS, lines):
+        if points:
+            path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in points)
+            parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            parts += [f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" fill="{colour}"/>' for a, b in points]
+    return parts
+
+
+def write(file, parts, panels, labels):
+    for i, (colour, label) in enumerate(zip(COLOURS, labels)):
+        at = 20 + i * (panels * WIDTH - 20) / len(labels)
+        parts.append(f'<path d="M{at:.0f} {HEIGHT + 8}h18" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{at + 24:.0f}" y="{HEIGHT + 12}">{label}</text>')
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {panels * WIDTH} {HEIGHT + 24}"'
+    style = 'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("\n".join([f"{head} {style}"] + parts + ["</svg>\n"]))
+    print(file)
+
+
+def spanned(points):
+    xs, ys = zip(*points)
+    return powers(xs), powers(ys)
+
+
+def speed(result):
+    threads = max(row["threads"] for row in result["rows"])
+    rows = [row for row in result["rows"] if row["threads"] == threads]
+    figures = {
+        "libpdiff": lambda row: row["median_ms"],
+        "PyTorch, batched": lambda row: row["pytorch"]["batched"]["median_ms"],
+        "PyTorch, compiled": lambda row: row["pytorch"]["compiled"]["median_ms"],
+        "the machine's limit of decoding": lambda row: row["limit_ms"],
+    }
+
+    def points(figure, batch):
+        found = []
+        for row in rows:
+            try:
+                found += [(row["parameters"], figure(row))] * (row["batch"] == batch)
+            except KeyError:
+                pass
+        return found
+
+    batches = sorted({row["batch"] for row in rows})
+    lines = {batch: [(label, points(figure, batch)) for label, figure in figures.items()] for batch in batches}
+    ranges = spanned([point for of_batch in lines.values() for _, line in of_batch for point in line])
+    parts = []
+    for i, batch in enumerate(batches):
+        title = f"batch {batch:,}: ms, {threads} threads"
+        parts += panel(i * WIDTH, title, "parameters", lines[batch], *ranges)
+    write(ROOT / "images/speed.svg", parts, len(batches), figures)
+
+
+def scale(result):
+    seconds = [("collect", "seconds"), ("train", "statistics_seconds"), ("train", "seconds"), ("sample", "median_seconds")]
+    memory = [("train", "peak_bytes"), ("sample", "file_bytes")]
+
+    def lines(figures):
+        exponent = lambda figure: result["exponents"].get(" ".join(figure))
+        label = lambda figure: f"{figure[0]}, {figure[1].split('_')[0]} (power {exponent(figure):.2f})"
+        return [(label(f), [(row["parameters"], row[f[0]][f[1]]) for row in result["rows"]]) for f in figures]
+
+    both = lines(seconds), [("", [])] * len(seconds) + lines(memory)
+    parts = []
+    for i, (title, of_panel) in enumerate(zip(("seconds", "bytes"), both)):
+        ranges = spanned([point for _, line in of_panel for point in line])
+        parts += panel(i * WIDTH, title, "parameters", of_panel, *ranges)
+    labels = [label for of_panel in both for label, line in of_panel if line]
+    write(ROOT / "images/scale.svg", parts, 2, labels)
+
+
+def share(row):
+    return f"{100 * row['limit_ms'] / row['median_ms']:.0f}%"
+
+
+def speed_table(result):
+    yield "| parameters | batch | threads | libpdiff, ms | fastest to slowest | PyTorch, batched | PyTorch, compiled | limit | share |"
+    yield "| --- " * 9 + "|"
+    for row in result["rows"]:
+        theirs = row.get("pytorch", {})
+        median = lambda name: f"{theirs[name]['median_ms']:.2f}" if name in theirs else "-"
+        spread = f"{row['fastest_ms']:.2f} to {row['slowest_ms']:.2f}"
+        cells = [f"{row['parameters']:,}", f"{row['batch']:,}", row["threads"], f"{row['median_ms']:.2f}", spread]
+        cells += [median("batched"), median("compiled"), f"{row['limit_ms']:.2f}", share(row)]
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def goals_table(result):
+    """What was asked for, beside what was measured; a dash where the run had no PyTorch."""
+    rows = {(row["parameters"], row["batch"], row["threads"]): row for row in result["rows"]}
+    published, job = result.get("published", {}), result.get("whole_job", {})
+    many = rows[26506, 1024, 2]
+    yield "| two cores | goal | here | the published code's way in PyTorch |"
+    yield "| --- | --- | --- | --- |"
+    one, theirs = rows[2048, 1, 1]["median_ms"], published.get("one_network_seconds")
+    yield f"| one network of 2,048 parameters, one thread | 1 ms | {one:.2f} ms | {f'{1e3 * theirs:,.0f} ms' if theirs else '-'} |"
+    yield f"| 1,024 networks of 26,506 parameters | 1 s | {many['median_ms'] / 1e3:.2f} s | - |"
+    here, theirs = job.get("seconds"), published.get("whole_job_seconds")
+    here, theirs = f"{here:.1f} s" if here else "-", f"{theirs / 60:.0f} minutes" if theirs else "-"
+    yield f"| 300 snapshots of 2,048 parameters, 200 networks as files | 12 s | {here} | {theirs} |"
+    yield f"| sampling 1,024 of 26,506 parameters, share of the limit | 50% | {share(many)} | - |"
+    if "paper_engine" in result:
+        ours, pytorch = result["paper_engine"]["libpdiff"], result["paper_engine"]["pytorch"]
+        ratios = ", ".join(f"{name} {ours[name] / pytorch[name]:.2f}" for name in pytorch)
+        yield f"| paper engine over the same in PyTorch, seconds a step | 1.0 | {ratios} | 1 |"
+    first = result.get("first_network", {})
+    for name, label in (("libpdiff", "small library"), ("pytorch", "PyTorch")):
+        if name in first:
+            figures = first[name]
+            disk, peak = figures["disk_bytes"] / 1e6, figures["peak_kb"] / 1e3
+            yield f"| process start to the first network, {label} of {disk:,.1f} MB, {peak:,.1f} MB of memory | | {figures['median_ms']:.1f} ms | |"
+
+
+def scale_table(result):
+    yield "| parameters | collect, s | statistics, s | training, s | its peak memory, GB | generator, GB | open, s | first network, s | later ones |"
+    yield "| --- " * 9 + "|"
+    for row in result["rows"]:
+        collect, train, sample = row["collect"], row["train"], row["sample"]
+        cells = [f"{row['parameters']:,}", f"{collect['seconds']:.1f}", f"{train['statistics_seconds']:.1f}"]
+        cells += [f"{train['seconds']:.1f}", f"{train['peak_bytes'] / 1e9:.2f}", f"{sample['file_bytes'] / 1e9:.2f}"]
+        cells += [f"{sample[name]:.2f}" for name in ("open_seconds", "first_seconds", "median_seconds")]
+        yield f"| {' | '.join(cells)} |"
+    powers = [f"{name} {value:.2f}" for name, value in result["exponents"].items()]
+    yield ""
+    yield f"Powers of the number of parameters at which costs grow: {', '.join(powers)}."
+
+
+def put(name, lines):
+    """Replaces what stands between `<!-- NAME -->` and `<!-- end -->` on the page."""
+    page = ROOT / "benchmarks.md"
+    text = page.read_text()
+    begin = f"<!-- {name} -->\n"
+    before, rest = text.split(begin)
+    _, after = rest.split("<!-- end -->\n", 1)
+    page.write_text(before + begin + "\n".join(lines) + "\n<!-- end -->\n" + after)
+
+
+for file, draw, table in (("sampling", speed, speed_table), ("scale", scale, scale_table)):
+    path = ROOT / "results" / f"{file}.json"
+    if path.exists():
+        result = json.loads(path.read_text())
+        draw(result)
+        put(file, table(result))
+        if file == "sampling":
+            put("goals", goals_table(result))

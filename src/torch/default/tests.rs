@@ -1,0 +1,78 @@
+//! The denoiser that samples against the same one in libtorch.
+
+use super::super::arena::{copy_out, tensor};
+use super::super::device::resolve;
+use super::module::FlowModule;
+use super::{lookup, named};
+use crate::denoiser::{Architecture, Flow, Guided, time_features};
+use crate::diffusion::Denoiser;
+use crate::generator::Device;
+use crate::noise::{Noise, Purpose};
+use crate::tensor::Tensor;
+
+const ARCHITECTURE: Architecture = Architecture {
+    width: 32,
+    hidden: 128,
+    blocks: 2,
+    conditions: 2,
+};
+const ROWS: usize = 33;
+
+fn normal(count: usize, sample: usize, deviation: f32) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    Noise::new(1).normal(Purpose::Initialization, sample as u64, 0, &mut values);
+    values.iter_mut().for_each(|x| *x *= deviation);
+    values
+}
+
+/// The largest difference between the two, relative to one plus the number, over times and rows.
+fn largest_difference(device: tch::Device) -> f32 {
+    let mut stream = Noise::new(1).stream(Purpose::Initialization, 0, 0);
+    let (module, mut arena) = FlowModule::new(ARCHITECTURE, &mut stream, device).unwrap();
+    let mut tensors: Vec<Tensor> = Vec::new();
+    for (i, declared) in arena.export("").unwrap().into_iter().enumerate() {
+        let inputs = *declared.spec.shape.last().unwrap();
+        let values = normal(declared.spec.count(), 1 + i, 1.0 / (inputs as f32).sqrt());
+        tensors.push(Tensor::from_f32(declared.spec, &values));
+    }
+    arena.import(&tensors, "").unwrap();
+    let width = ARCHITECTURE.width;
+    tensors.push(named("denoiser.gain", &[width], &vec![1.0; width]));
+    let flow = Flow::read(&lookup(&tensors), ARCHITECTURE).unwrap();
+    let y = normal(ROWS * width, 0, 1.0);
+    let condition = [0.5, -1.5];
+    let guided = Guided::new(&flow, Some(&condition), 1.0);
+    let (mut ours, mut theirs) = (vec![0.0; y.len()], vec![0.0; y.len()]);
+    let mut largest = 0.0f32;
+    for theta in [0.0, 0.3, 0.9, 1.5] {
+        guided.predict(&y, theta, &mut ours).unwrap();
+        let mut features = time_features(theta).to_vec();
+        features.extend([condition[0], condition[1], 1.0]);
+        let [rows, features] = [(&y, width), (&features, features.len())]
+            .map(|(values, columns)| tensor(values, &[-1, columns as i64], device).unwrap());
+        let velocity = module.velocity(&arena, &rows, &features).unwrap();
+        copy_out(&velocity, &mut theirs).unwrap();
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            largest = largest.max((ours - theirs).abs() / (1.0 + theirs.abs()));
+        }
+    }
+    largest
+}
+
+#[test]
+fn the_denoiser_is_libtorch_s_on_the_cpu() {
+    let largest = largest_difference(tch::Device::Cpu);
+    assert!(largest < 1e-5, "{largest}");
+}
+
+/// cuBLAS may round inputs of its products to TF32 only where a host asks for it.
+#[test]
+fn the_denoiser_is_libtorch_s_on_cuda() {
+    match resolve(Device::Cuda(0)) {
+        Ok(device) => {
+            let largest = largest_difference(device);
+            assert!(largest < 1e-5, "{largest}");
+        }
+        Err(error) => eprintln!("skipped: {error}"),
+    }
+}
