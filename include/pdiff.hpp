@@ -287,6 +287,9 @@ struct TrainOptions {
     std::uint32_t device_index = 0;
     /// How the default engine's file keeps its decoder: f32, or f16 for half the size.
     DType decoder = DType::f32;
+    /// Principal components that the default engine keeps at most, for a smaller file; 0: as many as the collection
+    /// spans, up to 1,024.
+    std::uint32_t components = 0;
     /// Seconds between checkpoints of the training; 0: 30.
     std::uint32_t checkpoint_seconds = 0;
     /// Called as the work goes on.
@@ -731,6 +734,7 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
     chosen.device = static_cast<std::int32_t>(options.device);
     chosen.device_index = options.device_index;
     chosen.decoder = static_cast<std::int32_t>(options.decoder);
+    chosen.components = options.components;
     chosen.checkpoint_seconds = options.checkpoint_seconds;
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });
