@@ -7,6 +7,7 @@ IN_c++ := a C++ compiler (package g++)
 IN_python3 := python3 with pip (package python3-pip)
 IN_cargo := the Rust toolchain, 1.89 or newer
 IN_go := the Go toolchain
+IN_pkg-config := pkg-config (package pkg-config)
 
 need-%:
 	@: $(if $(shell command -v $*),,$(error $* is missing: install $(IN_$*)))
@@ -32,7 +33,7 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 # Cargo decides whether these change, and what comes from them is made again only then.
 $(PDIFF) $(ZOO): build ;
 
-test: need-cc need-c++ need-python3 need-cargo lint go-test ## every test, with libtorch and without
+test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test install-test ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
@@ -43,6 +44,18 @@ go-test: need-cc need-cargo need-go ## the Go module: vet, race detector, cgo's 
 	cd bindings/go && export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
 	    go vet -tags pdiff_tree ./... && go test -tags pdiff_tree -race ./...
 
+# With the usual compiler and, where it is installed, with clang; against the library without libtorch.
+cpp-test: need-c++ need-cargo ## include/pdiff.hpp under GoogleTest, where CMake and GoogleTest are installed
+	cargo build --no-default-features --lib
+	@for compiler in $(CXX) clang++; do \
+	    if ! command -v cmake >/dev/null || ! printf '#include <gtest/gtest.h>\n' | $(CXX) -std=c++17 -fsyntax-only -xc++ - 2>/dev/null; \
+	    then echo "cpp-test: skipped, as it needs cmake and GoogleTest (packages cmake, libgtest-dev)"; break; fi; \
+	    if ! command -v $$compiler >/dev/null; then echo "cpp-test: no $$compiler (package clang), so not with it"; continue; fi; \
+	    tree=build/cpp-test/$$(basename $$compiler) && mkdir -p $$tree && \
+	    cmake -S bindings/cpp -B $$tree -DCMAKE_CXX_COMPILER=$$compiler -DPDIFF_LIBRARY=$(DEBUG)/libpdiff.so >/dev/null && \
+	    cmake --build $$tree && $$tree/cpp_tests --gtest_brief=1 || exit; \
+	done
+
 lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 	cargo fmt --all --check
 	$(TORCH) cargo clippy $(RELEASE) --all-targets -- -D warnings
@@ -52,6 +65,39 @@ header: need-cc need-c++ need-cargo ## include/pdiff.h from src/ffi
 
 small: need-cargo ## target/small/libpdiff.so: the library without libtorch, for hosts that only sample
 	cargo build --profile small --no-default-features --lib
+
+# The small library; FULL=1 for the one that trains, over the libtorch that is found or fetched.
+PREFIX := /usr/local
+LIBDIR := $(PREFIX)/lib
+install: need-cc need-cargo ## the library, headers, pkg-config file and CMake package into PREFIX (DESTDIR, LIBDIR, FULL=1)
+	$(if $(FULL),$(TORCH)) packaging/install "$(PREFIX)" "$(LIBDIR)" "$(DESTDIR)" $(if $(FULL),full)
+
+DIST := libpdiff-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)-linux-$(shell uname -m)$(if $(FULL),-full)
+dist: ## the same as a tar archive in build, which may be unpacked anywhere
+	rm -rf build/dist
+	$(MAKE) install PREFIX=/$(DIST) DESTDIR=build/dist
+	tar -C build/dist --sort=name --owner=0 --group=0 --numeric-owner -czf build/$(DIST).tar.gz $(DIST)
+	@ls -l build/$(DIST).tar.gz
+
+install-test: need-cc need-c++ need-cargo need-go need-pkg-config ## an installed and moved package, by pkg-config and CMake
+	packaging/check
+
+examples: votes ## every example, and a check of what it prints
+
+votes: need-cc need-c++ need-cargo need-go need-pkg-config ## one program in C, C++, Go and Rust: eight networks vote on ten images
+	$(MAKE) install PREFIX=$(CURDIR)/build/installed
+	examples/votes $(CURDIR)/build/installed examples $(CURDIR)/build/examples
+
+# The generator of examples/data: checkpoints out of a training loop in C++, then what pdiff train learns from them.
+ZOO_DATA := examples/zoo/data
+vote-generator: build ## examples/data/net.pdiff and its ten images, made again
+	rm -rf build/vote && mkdir -p build/vote
+	for part in train-images-idx3 train-labels-idx1 test-images-idx3 test-labels-idx1; do \
+	    gzip -dc $(ZOO_DATA)/$$part-ubyte.gz >build/vote/$$part || exit; done
+	$(TORCH) $(CXX) -std=c++17 -O2 -Iinclude -o build/vote/collect examples/cpp/collect.cpp -L$(BUILT) -lpdiff \
+	    -Wl,-rpath,$(abspath $(BUILT)) -Wl,-rpath-link,"$$LIBTORCH/lib" && cd build/vote && \
+	    ./collect train-images-idx3 train-labels-idx1 test-images-idx3 test-labels-idx1 zoo $(CURDIR)/examples/data/images.f32
+	$(PDIFF) train build/vote/zoo -o examples/data/net.pdiff
 
 # A python3 with torch 2.11, which the comparisons need: this machine's, or one in build/ with 5 GB of wheels.
 PYTORCH = $(or $(shell python3 -c 'import sys, torch; assert torch.__version__[:5] == "2.11."; print(sys.executable)' \
@@ -170,4 +216,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator clean

@@ -253,6 +253,18 @@ fn every_function_is_called_from_c() {
 }
 
 #[test]
+fn every_function_is_in_the_header_for_cpp() {
+    let header = fs::read_to_string(root("include/pdiff.hpp")).unwrap();
+    for name in functions() {
+        let is_there = |after: char| header.contains(&format!("{name}{after}"));
+        assert!(
+            is_there('(') || is_there(')'),
+            "{name} is not in include/pdiff.hpp"
+        );
+    }
+}
+
+#[test]
 fn every_function_is_on_the_page() {
     let page = fs::read_to_string(root("docs/c-api.md")).unwrap();
     for name in functions() {
@@ -263,6 +275,7 @@ fn every_function_is_on_the_page() {
     }
 }
 
+/// include/pdiff.symbols is the committed list.
 #[test]
 fn the_library_exports_the_header_s_functions_and_nothing_else() {
     let output = Command::new("nm")
@@ -276,5 +289,8 @@ fn the_library_exports_the_header_s_functions_and_nothing_else() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     exported.sort();
-    assert_eq!(exported, functions());
+    let list = fs::read_to_string(root("include/pdiff.symbols")).unwrap();
+    let listed: Vec<&str> = list.lines().collect();
+    assert_eq!(exported, listed);
+    assert_eq!(listed, functions());
 }
