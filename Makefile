@@ -32,16 +32,26 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 # Cargo decides whether these change, and what comes from them is made again only then.
 $(PDIFF) $(ZOO): build ;
 
-test: need-cc need-c++ need-python3 need-cargo lint go-test ## every test, with libtorch and without
+test: need-cc need-c++ need-python3 need-cargo lint go-test service-test ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
 
 # Against the library without libtorch, as the tests build it.
+GO_CHECK = export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
+    go vet -tags pdiff_tree ./... && go test -tags pdiff_tree -race ./...
+
 go-test: need-cc need-cargo need-go ## the Go module: vet, race detector, cgo's pointer checks
 	cargo build --no-default-features --lib
-	cd bindings/go && export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
-	    go vet -tags pdiff_tree ./... && go test -tags pdiff_tree -race ./...
+	cd bindings/go && $(GO_CHECK)
+
+service-test: need-cc need-cargo need-go ## the Go service under load, overload, cancellation and SIGTERM
+	cargo build --no-default-features --lib
+	cd examples/go/service && $(GO_CHECK)
+
+service: need-cc need-go small ## build/service: the HTTP service of examples/go/service, without libtorch
+	cd examples/go/service && CGO_LDFLAGS="-L$(abspath $(SMALL)) -Wl,-rpath,$(abspath $(SMALL))" \
+	    go build -tags pdiff_tree -o $(CURDIR)/build/service .
 
 lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 	cargo fmt --all --check
@@ -131,4 +141,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench first demo seeds lenet5 cifar10 clean
+.PHONY: help build small test go-test service-test service portable lint header bench first demo seeds lenet5 cifar10 clean
