@@ -124,8 +124,9 @@ template <typename T> class [[nodiscard]] Result {
     Value &value() & { return std::get<Value>(held_); }
     const Value &value() const & { return std::get<Value>(held_); }
     Value &&value() && { return std::get<Value>(std::move(held_)); }
-    Value &operator*() { return value(); }
-    const Value &operator*() const { return value(); }
+    Value &operator*() & { return value(); }
+    const Value &operator*() const & { return value(); }
+    Value &&operator*() && { return std::move(*this).value(); }
     Value *operator->() { return &value(); }
     const Value *operator->() const { return &value(); }
     const Error &error() const { return std::get<Error>(held_); }
@@ -184,9 +185,10 @@ template <typename R, typename... Arguments> class Callable<R(Arguments...)> {
     template <typename F, typename D = std::decay_t<F>,
               typename = std::enable_if_t<!std::is_same_v<D, Callable> && fits<D>>>
     Callable(F &&callable) {
+        D given(std::forward<F>(callable));
         if constexpr (std::is_constructible_v<bool, D> && !std::is_empty_v<D>)
-            if (!static_cast<bool>(callable)) return;
-        callable_ = std::make_shared<D>(std::forward<F>(callable));
+            if (!static_cast<bool>(given)) return;
+        callable_ = std::make_shared<D>(std::move(given));
         call_ = [](void *held, Arguments... arguments) -> R {
             if constexpr (std::is_void_v<Given<D>>)
                 return (*static_cast<D *>(held))(std::forward<Arguments>(arguments)...), true;
@@ -396,14 +398,14 @@ class Networks {
         std::size_t index_;
     };
 
-    std::size_t size() const noexcept { return size_; }
+    std::size_t size() const noexcept { return numbers_ ? size_ : 0; }
     std::size_t parameters() const noexcept { return parameters_; }
     Span<const float> operator[](std::size_t index) const { return flat().part(index * parameters_, parameters_); }
     Span<float> operator[](std::size_t index) { return flat().part(index * parameters_, parameters_); }
-    Span<const float> flat() const { return Span<const float>(numbers_.get(), size_ * parameters_); }
-    Span<float> flat() { return Span<float>(numbers_.get(), size_ * parameters_); }
+    Span<const float> flat() const { return Span<const float>(numbers_.get(), size() * parameters_); }
+    Span<float> flat() { return Span<float>(numbers_.get(), size() * parameters_); }
     Iterator begin() const { return Iterator(this, 0); }
-    Iterator end() const { return Iterator(this, size_); }
+    Iterator end() const { return Iterator(this, size()); }
 
   private:
     friend class Generator;
