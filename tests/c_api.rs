@@ -253,6 +253,18 @@ fn every_function_is_called_from_c() {
 }
 
 #[test]
+fn every_function_is_in_the_header_for_cpp() {
+    let header = fs::read_to_string(root("include/pdiff.hpp")).unwrap();
+    for name in functions() {
+        let is_there = |after: char| header.contains(&format!("{name}{after}"));
+        assert!(
+            is_there('(') || is_there(')'),
+            "{name} is not in include/pdiff.hpp"
+        );
+    }
+}
+
+#[test]
 fn every_function_is_on_the_page() {
     let page = fs::read_to_string(root("docs/c-api.md")).unwrap();
     for name in functions() {

@@ -1,0 +1,973 @@
+/* libpdiff for C++17: header only, over pdiff.h, where every call has its errors, ownership and thread word.
+ *
+ * A call that fails throws pdiff::Error. Compiled with -fno-exceptions it returns a pdiff::Result instead: below,
+ * Answer<T> is T in the one build and Result<T> in the other. On failure every output is as it was.
+ *
+ * Threads: functions outside of classes are `any`, const members `shared`: several threads may call them on one
+ * object at once. Other members, moves and destruction are `exclusive`. What a call is given stays the caller's and
+ * is not used after the call.
+ *
+ * Callables run on the calling thread, before the call returns. One that returns false ends the work with
+ * Status::callback; one that returns nothing lets it go on. An exception that leaves it comes out of the call, once
+ * libpdiff has returned: it never unwinds through C.
+ */
+#ifndef PDIFF_HPP
+#define PDIFF_HPP
+
+#include "pdiff.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace pdiff {
+
+// Both builds may meet in one program.
+#ifdef __cpp_exceptions
+inline namespace throwing {
+#else
+inline namespace returning {
+#endif
+
+/// Why a call failed. A newer libpdiff may give one that is not here: treat it as a failure.
+enum class Status : std::int32_t {
+    ok = PDIFF_OK,
+    invalid_argument = PDIFF_INVALID_ARGUMENT,
+    io = PDIFF_IO,
+    corrupt = PDIFF_CORRUPT,
+    newer_version = PDIFF_NEWER_VERSION,
+    mismatch = PDIFF_MISMATCH,
+    non_finite = PDIFF_NON_FINITE,
+    empty_selection = PDIFF_EMPTY_SELECTION,
+    too_few_snapshots = PDIFF_TOO_FEW_SNAPSHOTS,
+    condition = PDIFF_CONDITION,
+    buffer_too_small = PDIFF_BUFFER_TOO_SMALL,
+    cancelled = PDIFF_CANCELLED,
+    device_unavailable = PDIFF_DEVICE_UNAVAILABLE,
+    unsupported = PDIFF_UNSUPPORTED,
+    out_of_memory = PDIFF_OUT_OF_MEMORY,
+    torch = PDIFF_TORCH,
+    callback = PDIFF_CALLBACK,
+    internal = PDIFF_INTERNAL,
+};
+
+/// A tensor's element type.
+enum class DType : std::int32_t {
+    f32 = PDIFF_DTYPE_F32,
+    f64 = PDIFF_DTYPE_F64,
+    f16 = PDIFF_DTYPE_F16,
+    bf16 = PDIFF_DTYPE_BF16,
+    i64 = PDIFF_DTYPE_I64,
+    i32 = PDIFF_DTYPE_I32,
+    i16 = PDIFF_DTYPE_I16,
+    i8 = PDIFF_DTYPE_I8,
+    u8 = PDIFF_DTYPE_U8,
+    boolean = PDIFF_DTYPE_BOOL,
+};
+
+/// What learns a generator: flow matching over principal components, or p-diff as published (arXiv 2402.13144).
+enum class Engine : std::int32_t { standard = PDIFF_ENGINE_DEFAULT, paper = PDIFF_ENGINE_PAPER };
+
+enum class Device : std::int32_t { cpu = PDIFF_DEVICE_CPU, cuda = PDIFF_DEVICE_CUDA };
+
+/// How latents are drawn from noise. euler, heun and ab2 are the default engine's, the others the paper engine's.
+enum class Sampler : std::int32_t {
+    engines_own = PDIFF_SAMPLER_DEFAULT,
+    ddpm = PDIFF_SAMPLER_DDPM,
+    ddim = PDIFF_SAMPLER_DDIM,
+    dpm_solver_2m = PDIFF_SAMPLER_DPM_SOLVER_2M,
+    euler = PDIFF_SAMPLER_EULER,
+    heun = PDIFF_SAMPLER_HEUN,
+    ab2 = PDIFF_SAMPLER_AB2,
+};
+
+/// libpdiff's version, such as "0.1.0". Static.
+inline const char *version() noexcept { return pdiff_version(); }
+
+/// A status as pdiff.h spells it, such as "PDIFF_IO". Static.
+inline const char *status_name(Status status) noexcept { return pdiff_status_name(static_cast<std::int32_t>(status)); }
+
+/// What libpdiff refused. what() is one line: the thing, and what to change.
+class Error : public std::runtime_error {
+  public:
+    Error(Status status, const std::string &message) : std::runtime_error(message), status_(status) {}
+    Status status() const noexcept { return status_; }
+
+  private:
+    Status status_;
+};
+
+#ifdef __cpp_exceptions
+template <typename T> using Answer = T;
+#else
+/// What a call gives, or why it failed. Ask for the value of a failed one, or for the error of another, and the
+/// process ends.
+template <typename T> class [[nodiscard]] Result {
+    using Value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+  public:
+    Result(Value value) : held_(std::move(value)) {}
+    Result(Error error) : held_(std::move(error)) {}
+
+    explicit operator bool() const noexcept { return std::holds_alternative<Value>(held_); }
+    Value &value() & { return std::get<Value>(held_); }
+    const Value &value() const & { return std::get<Value>(held_); }
+    Value &&value() && { return std::get<Value>(std::move(held_)); }
+    Value &operator*() & { return value(); }
+    const Value &operator*() const & { return value(); }
+    Value &&operator*() && { return std::move(*this).value(); }
+    Value *operator->() { return &value(); }
+    const Value *operator->() const { return &value(); }
+    const Error &error() const { return std::get<Error>(held_); }
+
+  private:
+    std::variant<Value, Error> held_;
+};
+
+template <typename T> using Answer = Result<T>;
+#endif
+
+/// Memory that somebody else owns: `size` elements at `data`. Made from any contiguous container, std::span too, which
+/// is not used itself so that C++17 and C++20 may meet in one program.
+template <typename T> class Span {
+    template <typename C> using Element = std::remove_pointer_t<decltype(std::data(std::declval<C &>()))>;
+
+  public:
+    constexpr Span() noexcept = default;
+    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    template <typename C, typename = std::enable_if_t<!std::is_same_v<std::decay_t<C>, Span> &&
+                                                      std::is_convertible_v<Element<C> (*)[], T (*)[]>>>
+    constexpr Span(C &&container) noexcept : data_(std::data(container)), size_(std::size(container)) {}
+
+    constexpr T *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr T &operator[](std::size_t index) const { return data_[index]; }
+    constexpr T *begin() const noexcept { return data_; }
+    constexpr T *end() const noexcept { return data_ + size_; }
+    constexpr Span part(std::size_t first, std::size_t size) const { return Span(data_ + first, size); }
+
+  private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// The bytes of a contiguous container.
+template <typename C> auto bytes_of(C &container) noexcept {
+    using Element = std::remove_pointer_t<decltype(std::data(container))>;
+    static_assert(std::is_trivially_copyable_v<Element>);
+    using Byte = std::conditional_t<std::is_const_v<Element>, const std::byte, std::byte>;
+    return Span<Byte>(reinterpret_cast<Byte *>(std::data(container)), std::size(container) * sizeof(Element));
+}
+
+/// Holds any callable, move-only ones too; copies share it. One made of a null pointer or of an empty std::function
+/// holds none.
+template <typename Signature> class Callable;
+template <typename R, typename... Arguments> class Callable<R(Arguments...)> {
+    template <typename F> using Given = std::invoke_result_t<F &, Arguments...>;
+    template <typename F>
+    static constexpr bool fits =
+        std::is_convertible_v<Given<F>, R> || (std::is_void_v<Given<F>> && std::is_same_v<R, bool>);
+
+  public:
+    Callable() noexcept = default;
+    template <typename F, typename D = std::decay_t<F>,
+              typename = std::enable_if_t<!std::is_same_v<D, Callable> && fits<D>>>
+    Callable(F &&callable) {
+        D given(std::forward<F>(callable));
+        if constexpr (std::is_constructible_v<bool, D> && !std::is_empty_v<D>)
+            if (!static_cast<bool>(given)) return;
+        callable_ = std::make_shared<D>(std::move(given));
+        call_ = [](void *held, Arguments... arguments) -> R {
+            if constexpr (std::is_void_v<Given<D>>)
+                return (*static_cast<D *>(held))(std::forward<Arguments>(arguments)...), true;
+            else
+                return (*static_cast<D *>(held))(std::forward<Arguments>(arguments)...);
+        };
+    }
+
+    explicit operator bool() const noexcept { return call_ != nullptr; }
+    R operator()(Arguments... arguments) const {
+        return call_(callable_.get(), std::forward<Arguments>(arguments)...);
+    }
+
+  private:
+    std::shared_ptr<void> callable_;
+    R (*call_)(void *, Arguments...) = nullptr;
+};
+
+/// Where long work is.
+struct Progress {
+    /// collect; evaluate; or a phase of training: codec, autoencoder, denoiser, gates. Lasts until the callable returns.
+    const char *phase;
+    /// Steps of the phase: those done, and all.
+    std::uint64_t step, total;
+    /// The phase's latest loss; NaN where it has none.
+    double loss;
+    /// Steps a second.
+    double rate;
+    /// Until the phase ends; NaN before its first step.
+    double seconds_left;
+};
+
+using OnProgress = Callable<bool(const Progress &)>;
+
+/// Shown sample `number`: [parameters], which lasts until the callable returns.
+using OnNetwork = Callable<bool(std::uint64_t number, Span<const float> network)>;
+
+/// What a network is worth.
+struct Score {
+    /// Higher is better: accuracy, return, minus a loss.
+    double score = 0;
+    /// The score on examples kept for choosing, which baselines that choose use.
+    std::optional<double> selection = {};
+    /// The predicted class of each test example; empty: none.
+    std::vector<std::int64_t> predictions = {};
+    /// The true class of each, the same for every network; empty: as the first network said.
+    std::vector<std::int64_t> labels = {};
+};
+
+/// Judges a network, [parameters], in the units and the order of Generator::sample. Returns a Score, or nullopt to end
+/// the work.
+using OnScore = Callable<std::optional<Score>(Span<const float> network)>;
+
+/// What to sample. As it is made, one network of seed 0.
+struct SampleOptions {
+    /// Networks; 0: 1.
+    std::uint64_t count = 0;
+    /// The number of the first: 5 to 9 of a seed are the same alone and as part of 0 to 9.
+    std::uint64_t first = 0;
+    std::uint64_t seed = 0;
+    /// One number per condition of the generator, in the collection's units. Empty: the collection as a whole.
+    std::vector<float> condition = {};
+    /// 1 follows the condition, more exaggerates it; 0: 1.
+    float guidance = 0;
+    /// Scale of the noise; 0: 1.
+    float temperature = 0;
+    Sampler sampler = Sampler::engines_own;
+    /// Steps of the sampler; 0: the engine's own number.
+    std::uint64_t steps = 0;
+    Device device = Device::cpu;
+    std::uint32_t device_index = 0;
+    /// Threads of the default engine on the CPU; 0: one per core.
+    std::uint32_t threads = 0;
+};
+
+/// What a collect call may choose. The first of a collection decides on `select` and `conditions`; later ones leave
+/// them out or repeat them.
+struct CollectOptions {
+    /// Glob patterns over tensor names; `*` crosses dots, a leading `!` excludes. Empty: every floating-point tensor.
+    std::vector<std::string> select = {};
+    /// Names of the condition's numbers.
+    std::vector<std::string> conditions = {};
+    /// Called after each snapshot.
+    OnProgress progress = {};
+};
+
+/// What training may choose. As it is made it serves any collection.
+struct TrainOptions {
+    Engine engine = Engine::standard;
+    std::uint64_t seed = 0;
+    /// Steps of the denoiser's training; 0: the engine's own number.
+    std::uint64_t steps = 0;
+    /// Steps of the paper engine's autoencoder; 0: the published number.
+    std::uint64_t autoencoder_steps = 0;
+    Device device = Device::cpu;
+    std::uint32_t device_index = 0;
+    /// How the default engine's file keeps its decoder: f32, or f16 for half the size.
+    DType decoder = DType::f32;
+    /// Seconds between checkpoints of the training; 0: 30.
+    std::uint32_t checkpoint_seconds = 0;
+    /// Called as the work goes on.
+    OnProgress progress = {};
+};
+
+/// What an evaluation may choose.
+struct EvaluateOptions {
+    /// The samples that are judged; a count of 0: 200.
+    SampleOptions sample = {};
+    /// Networks per baseline; 0: as many as are sampled.
+    std::uint64_t baseline_count = 0;
+    /// Seed of the baselines.
+    std::uint64_t seed = 0;
+    /// Beginnings of the names of the baselines to run, such as "soup". Empty: all.
+    std::vector<std::string> baselines = {};
+    /// Called after every network.
+    OnProgress progress = {};
+};
+
+/// One tensor of a snapshot.
+struct Tensor {
+    std::string name;
+    DType dtype = DType::f32;
+    std::vector<std::int64_t> shape;
+    /// The elements, row-major and without gaps, of any alignment. Not copied: they have to outlive the collect call.
+    Span<const std::byte> data;
+};
+
+/// The DType of a C++ type. Tensors of f16 and bf16, which have none here, are made of their bytes.
+template <typename T> constexpr DType dtype_of() {
+    if constexpr (std::is_same_v<T, float>) return DType::f32;
+    else if constexpr (std::is_same_v<T, double>) return DType::f64;
+    else if constexpr (std::is_same_v<T, std::int64_t>) return DType::i64;
+    else if constexpr (std::is_same_v<T, std::int32_t>) return DType::i32;
+    else if constexpr (std::is_same_v<T, std::int16_t>) return DType::i16;
+    else if constexpr (std::is_same_v<T, std::int8_t>) return DType::i8;
+    else if constexpr (std::is_same_v<T, std::uint8_t>) return DType::u8;
+    else {
+        static_assert(std::is_same_v<T, bool>, "no tensor has elements of this type");
+        return DType::boolean;
+    }
+}
+
+/// A tensor over the elements of a container, which has to outlive the collect call.
+template <typename C> Tensor tensor(std::string name, const C &values, std::vector<std::int64_t> shape) {
+    using Element = std::remove_cv_t<std::remove_pointer_t<decltype(std::data(values))>>;
+    return Tensor{std::move(name), dtype_of<Element>(), std::move(shape), bytes_of(values)};
+}
+
+/// One checkpoint: its tensors in memory, or the file that holds them.
+struct Snapshot {
+    /// What messages call it; empty: its file, or its number in the call.
+    std::string name = {};
+    /// A safetensors file or a PyTorch state dict (.pt, .pth); empty: the tensors are in memory.
+    std::string file = {};
+    std::vector<Tensor> tensors = {};
+    /// One number per condition name of the collection.
+    std::vector<float> condition = {};
+    /// The same names in all snapshots of a call.
+    std::map<std::string, double> metrics = {};
+};
+
+/// A tensor of a generator's networks.
+struct TensorInfo {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    DType dtype;
+    /// Bytes of one network's tensor.
+    std::uint64_t bytes;
+    /// False: from the base, the same in every network.
+    bool generated;
+    /// Where it begins in a flat network, if it is generated.
+    std::uint64_t offset;
+
+    std::size_t elements() const {
+        std::size_t product = 1;
+        for (std::int64_t length : shape) product *= static_cast<std::size_t>(length);
+        return product;
+    }
+
+    /// The tensor's part of a flat network; empty if it is not generated.
+    Span<const float> in(Span<const float> network) const {
+        return generated ? network.part(static_cast<std::size_t>(offset), elements()) : Span<const float>();
+    }
+};
+
+/// Sampled networks: [size(), parameters()], row-major.
+class Networks {
+  public:
+    /// Over the networks, each a Span.
+    class Iterator {
+      public:
+        using value_type = Span<const float>;
+        using reference = value_type;
+        using pointer = void;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        Iterator(const Networks *networks, std::size_t index) : networks_(networks), index_(index) {}
+        value_type operator*() const { return (*networks_)[index_]; }
+        Iterator &operator++() { return ++index_, *this; }
+        Iterator operator++(int) { return Iterator(networks_, index_++); }
+        friend bool operator==(const Iterator &a, const Iterator &b) { return a.index_ == b.index_; }
+        friend bool operator!=(const Iterator &a, const Iterator &b) { return a.index_ != b.index_; }
+
+      private:
+        const Networks *networks_;
+        std::size_t index_;
+    };
+
+    std::size_t size() const noexcept { return numbers_ ? size_ : 0; }
+    std::size_t parameters() const noexcept { return parameters_; }
+    Span<const float> operator[](std::size_t index) const { return flat().part(index * parameters_, parameters_); }
+    Span<float> operator[](std::size_t index) { return flat().part(index * parameters_, parameters_); }
+    Span<const float> flat() const { return Span<const float>(numbers_.get(), size() * parameters_); }
+    Span<float> flat() { return Span<float>(numbers_.get(), size() * parameters_); }
+    Iterator begin() const { return Iterator(this, 0); }
+    Iterator end() const { return Iterator(this, size()); }
+
+  private:
+    friend class Generator;
+    std::unique_ptr<float[]> numbers_;
+    std::size_t size_ = 0, parameters_ = 0;
+};
+
+/// Calls a DLPack tensor's deleter.
+struct DLPackDelete {
+    template <typename Managed> void operator()(Managed *tensor) const { tensor->deleter(tensor); }
+};
+
+/// An owned DLPack tensor. release() hands it to a consumer that takes ownership, such as at::fromDLPack.
+using DLPackTensor = std::unique_ptr<::DLManagedTensor, DLPackDelete>;
+
+namespace detail {
+
+struct Free {
+    void operator()(pdiff_generator *generator) const noexcept { pdiff_generator_close(generator); }
+    void operator()(pdiff_cancel *cancel) const noexcept { pdiff_cancel_free(cancel); }
+};
+
+/// One call of this header's: a row of calls of C, which the first failure ends, and their answer.
+class Call {
+  public:
+    void refuse(Status status, const std::string &message) {
+        if (!failure_) failure_.emplace(status, message);
+    }
+
+    const char *text(const char *name, const std::string &value) {
+        if (value.find('\0') != std::string::npos)
+            refuse(Status::invalid_argument, std::string(name) + " holds a NUL; take it out");
+        return value.c_str();
+    }
+
+    /// NULL for an empty text.
+    const char *text_or_null(const char *name, const std::string &value) {
+        return value.empty() ? nullptr : text(name, value);
+    }
+
+    std::vector<const char *> texts(const char *name, const std::vector<std::string> &values) {
+        std::vector<const char *> pointers;
+        for (const std::string &value : values) pointers.push_back(text(name, value));
+        return pointers;
+    }
+
+    template <typename Handle> Handle *open(const char *name, const std::unique_ptr<Handle, Free> &handle) {
+        if (!handle) refuse(Status::invalid_argument, std::string(name) + " is closed or moved from; make another");
+        return handle.get();
+    }
+
+    template <typename Work> void run(Work work) {
+        if (failure_) return;
+        pdiff_error error;
+        pdiff_init(&error, sizeof error);
+        const std::int32_t status = work(&error);
+        if (status != PDIFF_OK) refuse(static_cast<Status>(status), error.message);
+    }
+
+    /// Runs a callable that says whether to go on, and keeps what it throws from crossing C.
+    template <typename Work> std::int32_t guarded(Work work) noexcept {
+#ifdef __cpp_exceptions
+        try {
+            return work() ? 0 : 1;
+        } catch (...) {
+            thrown_ = std::current_exception();
+            return 1;
+        }
+#else
+        return work() ? 0 : 1;
+#endif
+    }
+
+    template <typename T> Answer<T> answer(T value) {
+#ifdef __cpp_exceptions
+        raise();
+#else
+        if (failure_) return *failure_;
+#endif
+        return value;
+    }
+
+    Answer<void> answer() {
+#ifdef __cpp_exceptions
+        raise();
+#else
+        if (failure_) return *failure_;
+        return std::monostate();
+#endif
+    }
+
+  private:
+#ifdef __cpp_exceptions
+    void raise() const {
+        if (thrown_) std::rethrow_exception(thrown_);
+        if (failure_) throw *failure_;
+    }
+
+    std::exception_ptr thrown_;
+#endif
+    std::optional<Error> failure_;
+};
+
+/// A struct of pdiff.h, ready.
+template <typename T> T ready() {
+    T made;
+    pdiff_init(&made, sizeof made);
+    return made;
+}
+
+inline pdiff_sample_options c(const SampleOptions &options) {
+    auto made = ready<pdiff_sample_options>();
+    made.count = options.count;
+    made.first = options.first;
+    made.seed = options.seed;
+    made.condition = options.condition.data();
+    made.condition_length = options.condition.size();
+    made.guidance = options.guidance;
+    made.temperature = options.temperature;
+    made.sampler = static_cast<std::int32_t>(options.sampler);
+    made.steps = options.steps;
+    made.device = static_cast<std::int32_t>(options.device);
+    made.device_index = options.device_index;
+    made.threads = options.threads;
+    return made;
+}
+
+/// The host's callables of a call, as C calls them back.
+struct Host {
+    Call &call;
+    const OnProgress *watch = nullptr;
+    const OnNetwork *visit = nullptr;
+    const OnScore *judge = nullptr;
+    Score scored = {}; // the latest, whose predictions C reads until the next
+
+    static std::int32_t progress(void *context, const pdiff_progress *at) {
+        Host &host = *static_cast<Host *>(context);
+        return host.call.guarded([&] {
+            return (*host.watch)(Progress{at->phase, at->step, at->total, at->loss, at->rate, at->seconds_left});
+        });
+    }
+
+    static std::int32_t network(void *context, std::uint64_t number, const float *numbers, std::uint64_t parameters) {
+        Host &host = *static_cast<Host *>(context);
+        return host.call.guarded(
+            [&] { return (*host.visit)(number, Span<const float>(numbers, static_cast<std::size_t>(parameters))); });
+    }
+
+    static std::int32_t score(void *context, const float *numbers, std::uint64_t parameters, pdiff_score *out) {
+        Host &host = *static_cast<Host *>(context);
+        return host.call.guarded([&] {
+            auto given = (*host.judge)(Span<const float>(numbers, static_cast<std::size_t>(parameters)));
+            if (!given) return false;
+            host.scored = std::move(*given);
+            out->score = host.scored.score;
+            out->has_selection = host.scored.selection.has_value();
+            out->selection_score = host.scored.selection.value_or(0.0);
+            out->predictions = host.scored.predictions.data();
+            out->prediction_count = host.scored.predictions.size();
+            out->labels = host.scored.labels.data();
+            out->label_count = host.scored.labels.size();
+            return true;
+        });
+    }
+
+    /// The same fields of several structs.
+    template <typename Options> void watches(Options &made) {
+        if (!*watch) return;
+        made.progress = progress;
+        made.progress_context = this;
+    }
+};
+
+/// Bytes of one element; 0 for a DType that is none.
+constexpr std::size_t element_bytes(DType dtype) {
+    switch (dtype) {
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::f32:
+    case DType::i32: return 4;
+    case DType::f16:
+    case DType::bf16:
+    case DType::i16: return 2;
+    case DType::i8:
+    case DType::u8:
+    case DType::boolean: return 1;
+    }
+    return 0;
+}
+
+/// Whether the data has what the shape says, which C has to believe.
+inline bool is_whole(const Tensor &tensor) {
+    const std::size_t bytes = element_bytes(tensor.dtype);
+    if (bytes == 0 || tensor.data.size() % bytes != 0) return false;
+    bool is_empty = false;
+    for (std::int64_t length : tensor.shape) {
+        if (length < 0) return false;
+        is_empty = is_empty || length == 0;
+    }
+    std::size_t left = tensor.data.size() / bytes;
+    if (is_empty || left == 0) return is_empty && left == 0;
+    for (std::int64_t length : tensor.shape) {
+        if (left % static_cast<std::uint64_t>(length) != 0) return false;
+        left /= static_cast<std::size_t>(length);
+    }
+    return left == 1;
+}
+
+/// A snapshot as C reads it, for as long as this and the snapshot live.
+struct Lent {
+    std::vector<pdiff_tensor> tensors;
+    std::vector<const char *> metric_names;
+    std::vector<double> metric_values;
+    pdiff_snapshot snapshot = ready<pdiff_snapshot>();
+
+    Lent(Call &call, const Snapshot &given) {
+        for (const Tensor &tensor : given.tensors) {
+            if (!is_whole(tensor))
+                call.refuse(Status::invalid_argument,
+                            "tensor " + tensor.name + " has " + std::to_string(tensor.data.size()) +
+                                " bytes of data, which is not what its dtype and shape say; make them agree");
+            auto made = ready<pdiff_tensor>();
+            made.name = call.text("a tensor's name", tensor.name);
+            made.data = tensor.data.data();
+            made.shape = tensor.shape.data();
+            made.rank = tensor.shape.size();
+            made.dtype = static_cast<std::int32_t>(tensor.dtype);
+            tensors.push_back(made);
+        }
+        for (const auto &[name, value] : given.metrics) {
+            metric_names.push_back(call.text("a metric's name", name));
+            metric_values.push_back(value);
+        }
+        snapshot.name = call.text_or_null("a snapshot's name", given.name);
+        snapshot.file = call.text_or_null("file", given.file);
+        snapshot.tensors = tensors.empty() ? nullptr : tensors.data();
+        snapshot.tensor_count = tensors.size();
+        snapshot.condition = given.condition.data();
+        snapshot.condition_length = given.condition.size();
+        snapshot.metric_names = metric_names.data();
+        snapshot.metric_values = metric_values.data();
+        snapshot.metric_count = metric_names.size();
+    }
+};
+
+} // namespace detail
+
+/// Stops long work from any thread: calls that were given it fail with Status::cancelled at their next step, those
+/// that begin later too. It stays set. Move-only; destroying it stops nothing.
+class Cancel {
+  public:
+    static Answer<Cancel> make() {
+        detail::Call call;
+        pdiff_cancel *made = nullptr;
+        call.run([&](pdiff_error *error) { return pdiff_cancel_new(&made, error); });
+        return call.answer(Cancel(made));
+    }
+
+    Answer<void> set() const {
+        detail::Call call;
+        const pdiff_cancel *token = call.open("the cancel token", handle_);
+        call.run([&](pdiff_error *error) { return pdiff_cancel_set(token, error); });
+        return call.answer();
+    }
+
+  private:
+    friend class Generator;
+    friend Answer<void> train(const std::string &, const std::string &, const TrainOptions &, const Cancel *);
+
+    explicit Cancel(pdiff_cancel *handle) noexcept : handle_(handle) {}
+
+    /// What C takes: NULL for no token.
+    static const pdiff_cancel *c(detail::Call &call, const Cancel *cancel) {
+        return cancel == nullptr ? nullptr : call.open("the cancel token", cancel->handle_);
+    }
+
+    std::unique_ptr<pdiff_cancel, detail::Free> handle_;
+};
+
+/// Appends snapshots to a collection, a folder, which the first call makes: all of them or none. Calls on one
+/// collection wait for each other, in other processes too.
+///
+/// Errors: invalid_argument, also for data that is not what the shape says; mismatch; non_finite; empty_selection;
+/// condition; corrupt; unsupported; newer_version; io; callback; out_of_memory.
+inline Answer<void> collect(const std::string &collection, Span<const Snapshot> snapshots,
+                            const CollectOptions &options = {}) {
+    detail::Call call;
+    detail::Host host{call, &options.progress};
+    const char *folder = call.text("collection", collection);
+    const auto select = call.texts("a pattern", options.select);
+    const auto conditions = call.texts("a condition's name", options.conditions);
+    auto chosen = detail::ready<pdiff_collect_options>();
+    chosen.select = select.data();
+    chosen.select_count = select.size();
+    chosen.conditions = conditions.data();
+    chosen.condition_count = conditions.size();
+    host.watches(chosen);
+    std::vector<detail::Lent> lent;
+    std::vector<pdiff_snapshot> given;
+    lent.reserve(snapshots.size());
+    for (const Snapshot &snapshot : snapshots) given.push_back(lent.emplace_back(call, snapshot).snapshot);
+    call.run([&](pdiff_error *error) { return pdiff_collect(folder, given.data(), given.size(), &chosen, error); });
+    return call.answer();
+}
+
+/// Learns a generator from a collection and writes it to a file, which is replaced only on success. After a cancel, a
+/// failure or a kill the same call resumes to the same result. Trainings of one file must not overlap.
+///
+/// Errors: invalid_argument; too_few_snapshots below two; corrupt; newer_version; io; device_unavailable; unsupported
+/// in a build without libtorch; cancelled; callback; out_of_memory; torch.
+inline Answer<void> train(const std::string &collection, const std::string &generator, const TrainOptions &options = {},
+                          const Cancel *cancel = nullptr) {
+    detail::Call call;
+    detail::Host host{call, &options.progress};
+    const char *from = call.text("collection", collection);
+    const char *to = call.text("generator", generator);
+    const pdiff_cancel *token = Cancel::c(call, cancel);
+    auto chosen = detail::ready<pdiff_train_options>();
+    chosen.engine = static_cast<std::int32_t>(options.engine);
+    chosen.seed = options.seed;
+    chosen.steps = options.steps;
+    chosen.autoencoder_steps = options.autoencoder_steps;
+    chosen.device = static_cast<std::int32_t>(options.device);
+    chosen.device_index = options.device_index;
+    chosen.decoder = static_cast<std::int32_t>(options.decoder);
+    chosen.checkpoint_seconds = options.checkpoint_seconds;
+    host.watches(chosen);
+    call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });
+    return call.answer();
+}
+
+/// An open generator file, immutable: any number of threads may sample from it at once. Move-only. After close() and
+/// after a move its calls fail with Status::invalid_argument.
+class Generator {
+  public:
+    /// Opens a generator file, whose numbers are mapped, not read: it must not be written to in place while it is open.
+    ///
+    /// Errors: invalid_argument; io; corrupt; newer_version; unsupported where its engine needs libtorch and this build
+    /// has none.
+    static Answer<Generator> open(const std::string &path) {
+        detail::Call call;
+        const char *file = call.text("path", path);
+        pdiff_generator *opened = nullptr;
+        call.run([&](pdiff_error *error) { return pdiff_generator_open(file, &opened, error); });
+        return call.answer(Generator(opened));
+    }
+
+    /// Closes it, as its destruction does. Nobody else may use it meanwhile. Closing again does nothing.
+    void close() noexcept { handle_.reset(); }
+
+    /// The handle, for pdiff.h; NULL when closed. It stays this object's.
+    const pdiff_generator *get() const noexcept { return handle_.get(); }
+
+    /// How many numbers a flat network has.
+    Answer<std::uint64_t> parameters() const { return ask<std::uint64_t>(pdiff_generator_parameters); }
+
+    /// Everything in the file but its numbers, as JSON; docs/formats.md describes it.
+    Answer<std::string> about() const { return ask<std::string, const char *>(pdiff_generator_about); }
+
+    /// Whether every gate of the training passed; about() says which did not.
+    Answer<bool> is_good() const { return ask<bool, std::int32_t>(pdiff_generator_is_good); }
+
+    /// A network's tensors, those from the base included, in the order of the checkpoints.
+    Answer<std::vector<TensorInfo>> tensors() const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        std::vector<TensorInfo> all;
+        std::size_t count = tensor_count(call, self);
+        for (std::size_t i = 0; i < count; i++)
+            call.run([&](pdiff_error *error) {
+                auto info = detail::ready<pdiff_tensor_info>();
+                const std::int32_t status = pdiff_generator_tensor(self, i, &info, error);
+                if (status == PDIFF_OK)
+                    all.push_back({info.name, std::vector<std::int64_t>(info.shape, info.shape + info.rank),
+                                   static_cast<DType>(info.dtype), info.bytes, info.generated == 1, info.offset});
+                return status;
+            });
+        return call.answer(std::move(all));
+    }
+
+    /// Names of a condition's numbers; empty for a generator without one.
+    Answer<std::vector<std::string>> conditions() const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        std::vector<std::string> names;
+        std::size_t count = 0;
+        call.run([&](pdiff_error *error) { return pdiff_generator_condition_count(self, &count, error); });
+        for (std::size_t i = 0; i < count; i++)
+            call.run([&](pdiff_error *error) {
+                const char *name = nullptr;
+                const std::int32_t status = pdiff_generator_condition(self, i, &name, error);
+                if (status == PDIFF_OK) names.emplace_back(name);
+                return status;
+            });
+        return call.answer(std::move(names));
+    }
+
+    /// Samples networks. Sample i of a seed is the same bytes whatever the count, the threads and the order of calls
+    /// (default engine on the CPU).
+    ///
+    /// Errors, of all that samples: invalid_argument; buffer_too_small; condition; cancelled; device_unavailable;
+    /// out_of_memory; torch.
+    Answer<Networks> sample(const SampleOptions &options = {}, const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const pdiff_sample_options chosen = detail::c(options);
+        std::size_t bytes = 0;
+        call.run([&](pdiff_error *error) { return pdiff_sample(self, &chosen, token, nullptr, 0, &bytes, error); });
+        const auto count = static_cast<std::size_t>(options.count == 0 ? 1 : options.count);
+        Networks networks;
+        networks.numbers_.reset(new (std::nothrow) float[bytes / sizeof(float)]);
+        networks.size_ = count;
+        networks.parameters_ = bytes / sizeof(float) / count;
+        if (!networks.numbers_)
+            call.refuse(Status::out_of_memory, std::to_string(bytes) + " bytes of networks; ask for fewer at once");
+        float *out = networks.numbers_.get();
+        call.run([&](pdiff_error *error) { return pdiff_sample(self, &chosen, token, out, bytes, nullptr, error); });
+        return call.answer(std::move(networks));
+    }
+
+    /// Samples networks one after the other into `out`, which has room for [count, parameters] or more.
+    Answer<void> sample_into(Span<float> out, const SampleOptions &options = {}, const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const pdiff_sample_options chosen = detail::c(options);
+        float none = 0; // C takes NULL for a question
+        float *numbers = out.empty() ? &none : out.data();
+        call.run([&](pdiff_error *error) {
+            return pdiff_sample(self, &chosen, token, numbers, out.size() * sizeof(float), nullptr, error);
+        });
+        return call.answer();
+    }
+
+    /// Samples networks one after the other and shows each to `visit`, in order and in memory that does not grow with
+    /// the count. What was shown before a failure stays shown.
+    ///
+    /// Errors: as sample; callback.
+    Answer<void> sample_each(const OnNetwork &visit, const SampleOptions &options = {},
+                             const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        detail::Host host{call, nullptr, &visit};
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const pdiff_sample_options chosen = detail::c(options);
+        const pdiff_network_callback shown = visit ? detail::Host::network : nullptr;
+        call.run([&](pdiff_error *error) { return pdiff_sample_each(self, &chosen, token, shown, &host, error); });
+        return call.answer();
+    }
+
+    /// Samples networks tensor by tensor into one buffer per tensor, in the order of tensors(): each gets
+    /// [count, shape...], row-major, in its own dtype. An empty buffer: the tensor is not wanted.
+    Answer<void> sample_tensors(Span<const Span<std::byte>> out, const SampleOptions &options = {},
+                                const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const pdiff_sample_options chosen = detail::c(options);
+        std::vector<pdiff_buffer> buffers;
+        for (Span<std::byte> buffer : out) buffers.push_back({buffer.data(), buffer.size()});
+        call.run([&](pdiff_error *error) {
+            return pdiff_sample_tensors(self, &chosen, token, buffers.data(), buffers.size(), error);
+        });
+        return call.answer();
+    }
+
+    /// Samples networks into safetensors files with the original names, shapes and dtypes, the base included:
+    /// network-000000.safetensors and so on, numbered from the first sample's number. The folder is made if it is not
+    /// there. All files appear, or none. Calls that write the same files must not overlap.
+    ///
+    /// Errors: as sample; io.
+    Answer<void> sample_files(const std::string &folder, const SampleOptions &options = {},
+                              const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const pdiff_sample_options chosen = detail::c(options);
+        const char *to = call.text("folder", folder);
+        call.run([&](pdiff_error *error) { return pdiff_sample_files(self, &chosen, token, to, error); });
+        return call.answer();
+    }
+
+    /// Samples networks as DLPack tensors on the CPU, in the order of tensors(): each [count, shape...], row-major, in
+    /// its own dtype. One from the base has stride 0 on its first axis; do not write to it. They share one buffer,
+    /// which goes with the last of them, and outlive the generator; each may be released on any thread. Include
+    /// dlpack.h (of DLPack, or ATen/dlpack.h) where this is called.
+    template <typename Managed = ::DLManagedTensor>
+    Answer<std::vector<std::unique_ptr<Managed, DLPackDelete>>> sample_dlpack(const SampleOptions &options = {},
+                                                                              const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const pdiff_sample_options chosen = detail::c(options);
+        std::vector<Managed *> out(tensor_count(call, self));
+        std::vector<std::unique_ptr<Managed, DLPackDelete>> tensors(out.size());
+        call.run([&](pdiff_error *error) {
+            return pdiff_sample_dlpack(self, &chosen, token, out.data(), out.size(), error);
+        });
+        for (std::size_t i = 0; i < out.size(); i++) tensors[i].reset(out[i]);
+        return call.answer(std::move(tensors));
+    }
+
+    /// Judges samples beside the collection that the generator was trained on and the trivial baselines, and writes the
+    /// evaluation to a JSON file, which `pdiff report` draws. The file is replaced only on success.
+    ///
+    /// Errors: invalid_argument; mismatch for another collection than the generator's; callback when a callable ends
+    /// the work or scores cannot be compared; corrupt; newer_version; io; cancelled; out_of_memory; torch.
+    Answer<void> evaluate(const std::string &collection, const std::string &evaluation, const OnScore &score,
+                          const EvaluateOptions &options = {}, const Cancel *cancel = nullptr) const {
+        detail::Call call;
+        detail::Host host{call, &options.progress, nullptr, &score};
+        const pdiff_generator *self = c(call);
+        const pdiff_cancel *token = Cancel::c(call, cancel);
+        const char *from = call.text("collection", collection);
+        const char *to = call.text("evaluation", evaluation);
+        const auto baselines = call.texts("a baseline", options.baselines);
+        const pdiff_sample_options samples = detail::c(options.sample);
+        auto chosen = detail::ready<pdiff_evaluate_options>();
+        chosen.sample = &samples;
+        chosen.baseline_count = options.baseline_count;
+        chosen.seed = options.seed;
+        chosen.baselines = baselines.data();
+        chosen.baselines_length = baselines.size();
+        host.watches(chosen);
+        const pdiff_score_callback judged = score ? detail::Host::score : nullptr;
+        call.run([&](pdiff_error *error) {
+            return pdiff_evaluate(self, from, to, judged, &host, &chosen, token, error);
+        });
+        return call.answer();
+    }
+
+  private:
+    explicit Generator(pdiff_generator *handle) noexcept : handle_(handle) {}
+
+    const pdiff_generator *c(detail::Call &call) const { return call.open("the generator", handle_); }
+
+    /// A fact that C puts into a `Raw`.
+    template <typename T, typename Raw = T>
+    Answer<T> ask(std::int32_t (*question)(const pdiff_generator *, Raw *, pdiff_error *)) const {
+        detail::Call call;
+        const pdiff_generator *self = c(call);
+        T fact{};
+        call.run([&](pdiff_error *error) {
+            Raw raw{};
+            const std::int32_t status = question(self, &raw, error);
+            if (status == PDIFF_OK) fact = T(raw);
+            return status;
+        });
+        return call.answer(std::move(fact));
+    }
+
+    static std::size_t tensor_count(detail::Call &call, const pdiff_generator *self) {
+        std::size_t count = 0;
+        call.run([&](pdiff_error *error) { return pdiff_generator_tensor_count(self, &count, error); });
+        return count;
+    }
+
+    std::unique_ptr<pdiff_generator, detail::Free> handle_;
+};
+
+} // inline namespace
+} // namespace pdiff
+
+#endif
