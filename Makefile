@@ -33,16 +33,38 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 # Cargo decides whether these change, and what comes from them is made again only then.
 $(PDIFF) $(ZOO): build ;
 
-test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test install-test ## every test, with libtorch and without
+test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test service-test install-test ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
 
 # Against the library without libtorch, as the tests build it.
+GO_CHECK = export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
+    go vet -tags pdiff_tree ./... && go test -tags pdiff_tree -race ./...
+
 go-test: need-cc need-cargo need-go ## the Go module: vet, race detector, cgo's pointer checks
 	cargo build --no-default-features --lib
-	cd bindings/go && export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
-	    go vet -tags pdiff_tree ./... && go test -tags pdiff_tree -race ./...
+	cd bindings/go && $(GO_CHECK)
+
+service-test: need-cc need-cargo need-go ## the Go service under load, overload, cancellation and SIGTERM
+	cargo build --no-default-features --lib
+	cd examples/go/service && $(GO_CHECK)
+
+service: need-cc need-go small ## build/service: the HTTP service of examples/go/service, without libtorch
+	cd examples/go/service && CGO_LDFLAGS="-L$(abspath $(SMALL)) -Wl,-rpath,$(abspath $(SMALL))" \
+	    go build -tags pdiff_tree -o $(CURDIR)/build/service .
+
+# With the usual compiler and, where it is installed, with clang; against the library without libtorch.
+cpp-test: need-c++ need-cargo ## include/pdiff.hpp under GoogleTest, where CMake and GoogleTest are installed
+	cargo build --no-default-features --lib
+	@for compiler in $(CXX) clang++; do \
+	    if ! command -v cmake >/dev/null || ! printf '#include <gtest/gtest.h>\n' | $(CXX) -std=c++17 -fsyntax-only -xc++ - 2>/dev/null; \
+	    then echo "cpp-test: skipped, as it needs cmake and GoogleTest (packages cmake, libgtest-dev)"; break; fi; \
+	    if ! command -v $$compiler >/dev/null; then echo "cpp-test: no $$compiler (package clang), so not with it"; continue; fi; \
+	    tree=build/cpp-test/$$(basename $$compiler) && mkdir -p $$tree && \
+	    cmake -S bindings/cpp -B $$tree -DCMAKE_CXX_COMPILER=$$compiler -DPDIFF_LIBRARY=$(DEBUG)/libpdiff.so >/dev/null && \
+	    cmake --build $$tree && $$tree/cpp_tests --gtest_brief=1 || exit; \
+	done
 
 # With the usual compiler and, where it is installed, with clang; against the library without libtorch.
 cpp-test: need-c++ need-cargo ## include/pdiff.hpp under GoogleTest, where CMake and GoogleTest are installed
@@ -216,4 +238,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service-test clean
