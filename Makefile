@@ -32,7 +32,7 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 # Cargo decides whether these change, and what comes from them is made again only then.
 $(PDIFF) $(ZOO): build ;
 
-test: need-cc need-c++ need-python3 need-cargo lint go-test ## every test, with libtorch and without
+test: need-cc need-c++ need-python3 need-cargo lint go-test robot-test ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
@@ -127,6 +127,8 @@ lenet5 cifar10:
 	$(PDIFF) evaluate build/$@/net.pdiff --score '$(ZOO) score --net $(NET) $(IMAGES) {files}' --baseline-count 30 \
 		--baseline 'Gaussian, all' --baseline 'soup of 16' --baseline interpolation
 	$(PDIFF) report build/$@/net.pdiff -o build/$@/report.html
+
+include examples/robot/robot.mk
 
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
