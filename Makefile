@@ -33,7 +33,7 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 # Cargo decides whether these change, and what comes from them is made again only then.
 $(PDIFF) $(ZOO): build ;
 
-test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test service-test install-test ## every test, with libtorch and without
+test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test service-test install-test robot-test ## every test, with libtorch and without
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
@@ -235,7 +235,9 @@ lenet5 cifar10:
 		--baseline 'Gaussian, all' --baseline 'soup of 16' --baseline interpolation
 	$(PDIFF) report build/$@/net.pdiff -o build/$@/report.html
 
+include examples/robot/robot.mk
+
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service-test clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test clean
