@@ -576,6 +576,22 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
         "chain": {"input": [4], "layers": [
             {"op": "linear", "weight": "fc1.weight", "bias": "fc1.bias"}, {"op": "relu"},
             {"op": "linear", "weight": "fc2.weight", "bias": "fc2.bias"}]}});
+    let mut right = chain.clone();
+    right.as_object_mut().unwrap().remove("permutations");
+    fs::write(place.path("spec.json"), right.to_string()).unwrap();
+    let balanced = [
+        "align",
+        "zoo",
+        "-o",
+        "balanced",
+        "--spec",
+        "spec.json",
+        "--balance",
+    ];
+    assert!(place.json(&balanced)["after"].as_f64().unwrap() < 1e-5);
+    let balanced = Collection::open(&place.path("balanced")).unwrap();
+    assert_eq!(balanced.symmetry().unwrap().scalings[0].name, "fc1");
+    assert!(balanced.weights(0) != zoo.weights(0));
     fs::write(place.path("spec.json"), chain.to_string()).unwrap();
     let error = place.fails(&["align", "zoo", "-o", "new", "--spec", "spec.json"]);
     assert!(error.contains("half changes the function"), "{error}");

@@ -292,7 +292,7 @@ fn fits(given: usize, needed: usize) -> Result<()> {
 
 /// Does the parts on several threads; the first error ends the work.
 fn spread<T: Send>(
-    parts: impl Iterator<Item = T> + Send,
+    mut parts: impl Iterator<Item = T> + Send,
     threads: usize,
     work: impl Fn(T) -> Result<()> + Sync,
 ) -> Result<()> {
@@ -301,7 +301,7 @@ fn spread<T: Send>(
         n => n,
     };
     if threads == 1 {
-        return parts.map(work).collect();
+        return parts.try_for_each(work);
     }
     let parts = Mutex::new(parts);
     let next = || parts.lock().map_or(None, |mut parts| parts.next());

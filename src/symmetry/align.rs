@@ -6,6 +6,7 @@ use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose};
 use crate::product;
 use crate::symmetry::assignment::assign;
+use crate::symmetry::balance::balance;
 use crate::symmetry::bound::{Symmetry, Units};
 use crate::symmetry::transform::{Transform, permute};
 
@@ -21,6 +22,8 @@ pub struct AlignOptions {
     pub seed: u64,
     /// How often all networks are aligned to their mean, after the first was the reference.
     pub rounds: usize,
+    /// Whether rectified units are brought to one scale as well, where the symmetry has scalings.
+    pub balance: bool,
     /// 0: one per core. The result is the same for any number.
     pub threads: usize,
 }
@@ -29,17 +32,22 @@ impl Default for AlignOptions {
     fn default() -> AlignOptions {
         AlignOptions {
             seed: 0,
-            rounds: 1,
+            rounds: 4,
+            balance: false,
             threads: 0,
         }
     }
 }
+
+/// What takes each aligned network's weights and what was done to it; its error ends the work.
+pub type Visit<'a> = dyn FnMut(&[f32], &Transform) -> Result<()> + 'a;
 
 /// Brings networks as near to a reference as permutations can.
 #[derive(Debug)]
 pub struct Aligner<'a> {
     symmetry: &'a Symmetry,
     seed: u64,
+    balanced: bool,
     reference: Vec<f32>,
     /// Per group and place that is compared: the reference's units, [size, numbers].
     units: Vec<Vec<Vec<f32>>>,
@@ -52,6 +60,7 @@ impl<'a> Aligner<'a> {
         Ok(Aligner {
             symmetry,
             seed,
+            balanced: false,
             reference: reference.to_vec(),
             units: symmetry
                 .groups
@@ -59,6 +68,11 @@ impl<'a> Aligner<'a> {
                 .map(|units| gathered(units, reference))
                 .collect(),
         })
+    }
+
+    /// The same, which also rescales each network by [`balance`] after it permuted it.
+    pub fn balanced(self, balanced: bool) -> Aligner<'a> {
+        Aligner { balanced, ..self }
     }
 
     /// An aligner to the mean of `networks`, each aligned to the mean before; the first of them is
@@ -75,12 +89,16 @@ impl<'a> Aligner<'a> {
         let first = networks
             .first()
             .ok_or_else(|| Error::invalid("no networks to align; pass at least one"))?;
-        let mut aligner = Aligner::new(symmetry, first, options.seed)?;
+        let to = |reference: &[f32]| {
+            let aligner = Aligner::new(symmetry, reference, options.seed)?;
+            Ok::<_, Error>(aligner.balanced(options.balance))
+        };
+        let mut aligner = to(first)?;
         let total = options.rounds * networks.len();
         for round in 0..options.rounds {
             let mut sum = vec![0.0f64; symmetry.parameters()];
             let mut done = round * networks.len();
-            aligner.each(networks, options.threads, cancel, &mut |_, aligned, _| {
+            aligner.each(networks, options.threads, cancel, &mut |aligned, _| {
                 for (sum, weight) in sum.iter_mut().zip(aligned) {
                     *sum += f64::from(*weight);
                 }
@@ -89,7 +107,7 @@ impl<'a> Aligner<'a> {
             })?;
             let n = networks.len() as f64;
             let mean: Vec<f32> = sum.iter().map(|sum| (sum / n) as f32).collect();
-            aligner = Aligner::new(symmetry, &mean, options.seed)?;
+            aligner = to(&mean)?;
         }
         Ok(aligner)
     }
@@ -99,7 +117,7 @@ impl<'a> Aligner<'a> {
         &self.reference
     }
 
-    /// Permutes a network's flat vector in place, and returns the permutation.
+    /// Permutes a network's flat vector in place, and returns what was done.
     pub fn align(&self, weights: &mut [f32]) -> Result<Transform> {
         self.symmetry.check_length(weights)?;
         let mut transform = Transform::identity(self.symmetry);
@@ -122,23 +140,25 @@ impl<'a> Aligner<'a> {
                 break;
             }
         }
+        if self.balanced {
+            transform.scales = balance(self.symmetry, weights)?.scales;
+        }
         Ok(transform)
     }
 
-    /// Aligns a copy of each network, on several threads, and hands them to `visit` in order with
-    /// their number, weights and permutation.
+    /// Aligns a copy of each network, on several threads, and hands them to `visit` in order.
     pub fn each(
         &self,
         networks: &[&[f32]],
         threads: usize,
         cancel: &Cancel,
-        visit: &mut dyn FnMut(usize, &[f32], &Transform) -> Result<()>,
+        visit: &mut Visit,
     ) -> Result<()> {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         };
-        for (part, start) in networks.chunks(threads).zip((0..).step_by(threads)) {
+        for part in networks.chunks(threads) {
             cancel.check()?;
             let work = |network: &[f32]| {
                 let mut weights = network.to_vec();
@@ -152,9 +172,9 @@ impl<'a> Aligner<'a> {
                     .map(|result| result.unwrap_or_else(|_| Err(panicked())))
                     .collect()
             });
-            for (i, result) in (start..).zip(aligned) {
+            for result in aligned {
                 let (weights, transform) = result?;
-                visit(i, &weights, &transform)?;
+                visit(&weights, &transform)?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Role, TensorSpec};
-use crate::symmetry::infer::from_chain;
+use crate::symmetry::infer::{from_chain, scalings};
 use crate::symmetry::spec::{Group, Place, Spec};
 
 /// A spec that fits a layout. Acts on that layout's flat vectors.
@@ -62,7 +62,7 @@ impl Slab {
 impl Symmetry {
     /// Checks a spec against a layout: every tensor is there, has the axis, and its length is the
     /// group's; an axis is permuted by one group at most. A spec of a chain alone gets the chain's
-    /// groups.
+    /// groups and scalings.
     ///
     /// Fails with [`Error::Mismatch`] where the spec does not fit the layout, and with
     /// [`Error::InvalidArgument`] where it contradicts itself.
@@ -70,6 +70,9 @@ impl Symmetry {
         let mut spec = spec.clone();
         if let (Some(chain), true) = (&spec.chain, spec.permutations.is_empty()) {
             spec.permutations = from_chain(chain, layout.tensors())?;
+            if spec.scalings.is_empty() {
+                spec.scalings = scalings(chain, &spec.permutations);
+            }
         }
         if spec.permutations.is_empty() && spec.scalings.is_empty() {
             return Err(Error::invalid(
@@ -112,7 +115,7 @@ impl Symmetry {
         })
     }
 
-    /// The spec, with a chain's groups written out.
+    /// The spec, with what a chain has written out.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }

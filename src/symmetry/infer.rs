@@ -6,7 +6,7 @@ use crate::layout::{Role, TensorSpec};
 use crate::symmetry::graph::{Doubt, Graph};
 use crate::symmetry::modules::{Module, Modules};
 use crate::symmetry::residual;
-use crate::symmetry::spec::{Group, Spec};
+use crate::symmetry::spec::{Group, Scaling, Spec};
 use crate::symmetry::transformer;
 
 /// Words in names that speak of more than a chain: branches, sums, gates, shared or transposed layers.
@@ -93,6 +93,33 @@ pub fn infer(layout: &[TensorSpec], base: &[TensorSpec], heads: Option<usize>) -
         permutations: groups,
         ..Spec::default()
     })
+}
+
+/// The scalings of a chain with these permutation groups: hidden units between whose layer and the next
+/// everything is positively homogeneous, as rectifiers and poolings are.
+pub(super) fn scalings(chain: &Chain, groups: &[Group]) -> Vec<Scaling> {
+    let scales = |group: &&Group| {
+        let mut behind = chain
+            .layers
+            .iter()
+            .skip_while(|one| one.name() != group.name);
+        let next = behind.by_ref().skip(1).find(|one| !one.is_homogeneous());
+        next.is_some_and(Layer::is_weighted)
+    };
+    let scaling = |group: &Group| {
+        let (multiply, divide) = group
+            .places
+            .iter()
+            .cloned()
+            .partition(|place| place.axis == 0);
+        Scaling {
+            name: group.name.clone(),
+            size: group.size,
+            multiply,
+            divide,
+        }
+    };
+    groups.iter().filter(scales).map(scaling).collect()
 }
 
 /// The permutation groups of a chain, known from how it computes.

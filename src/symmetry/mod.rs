@@ -20,7 +20,7 @@ mod transform;
 mod transformer;
 
 pub use activations::{match_activations, probe_activations};
-pub use align::{AlignOptions, Aligner};
+pub use align::{AlignOptions, Aligner, Visit};
 pub use balance::balance;
 pub use bound::Symmetry;
 pub use check::{check, check_chain};

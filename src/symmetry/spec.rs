@@ -17,6 +17,7 @@ pub struct Spec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permutations: Vec<Group>,
     /// Units whose incoming weights may be multiplied, and outgoing ones divided, by a positive number.
+    /// A chain without permutations here gets both.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scalings: Vec<Scaling>,
     /// How the network computes, where it is a chain that the library can run.
@@ -95,7 +96,7 @@ mod tests {
         let written = serde_json::to_string(&spec).unwrap();
         assert!(!written.contains("repeat"), "{written}");
         assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), spec);
-        for wrong in [text.replace("axis", "axes"), "[]".into(), "{".into()] {
+        for wrong in [text.replace("axis", "axes"), "7".into(), "{".into()] {
             fs::write(&path, wrong).unwrap();
             let error = Spec::read(&path).unwrap_err();
             assert_eq!(error.status(), 1);

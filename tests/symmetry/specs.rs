@@ -1,6 +1,6 @@
 //! Specs that do not fit are refused in one line, and transforms are undone.
 
-use pdiff::symmetry::{Group, Place, Scaling, Spec, Symmetry, Transform, balance, check_chain};
+use pdiff::symmetry::{Group, Place, Spec, Symmetry, Transform, balance, check_chain};
 use serde_json::json;
 
 use crate::host::numbers;
@@ -88,21 +88,10 @@ fn rectified() -> (Tensors, Spec) {
             {"op": "linear", "weight": "fc2.weight", "bias": "fc2.bias"},
         ]},
     });
-    let mut spec: Spec = serde_json::from_value(spec).unwrap();
-    let scaling = |name: &str, size: usize, next: &str, block: usize| Scaling {
-        name: name.into(),
-        size,
-        multiply: vec![
-            place(&format!("{name}.weight"), 0),
-            place(&format!("{name}.bias"), 0),
-        ],
-        divide: vec![Place {
-            block,
-            ..place(&format!("{next}.weight"), 1)
-        }],
-    };
-    spec.scalings = vec![scaling("conv", 4, "fc1", 4), scaling("fc1", 5, "fc2", 1)];
-    (net, spec)
+    let spec: Spec = serde_json::from_value(spec).unwrap();
+    let (layout, _) = net.split();
+    let complete = Symmetry::new(&spec, &layout).unwrap();
+    (net, complete.spec().clone())
 }
 
 #[test]
@@ -110,7 +99,8 @@ fn transforms_are_undone_and_keep_the_function() {
     let (net, spec) = rectified();
     let (layout, _) = net.split();
     let symmetry = Symmetry::new(&spec, &layout).unwrap();
-    assert_eq!(symmetry.spec().permutations.len(), 2);
+    assert_eq!((spec.permutations.len(), spec.scalings.len()), (2, 2));
+    assert_eq!(spec.scalings[0].divide[0].block, 4);
     let weights = numbers(layout.parameters(), 5);
     check_chain(&symmetry, &layout, &weights, 3).unwrap();
 
@@ -150,14 +140,13 @@ fn a_chain_finds_a_group_or_a_scaling_that_is_wrong() {
     let mut wrong = spec.clone();
     wrong.scalings[1].multiply.pop();
     assert!(error(&wrong).contains("group fc1 changes the function"));
-    let complete = Symmetry::new(&spec, &layout).unwrap().spec().clone();
-    let mut wrong = complete.clone();
+    let mut wrong = spec.clone();
     wrong.permutations[0]
         .places
         .retain(|place| place.tensor != "fc1.weight");
     assert!(error(&wrong).contains("group conv changes the function"));
     // Channels lie in blocks of four positions, not four apart.
-    let mut wrong = complete;
+    let mut wrong = spec.clone();
     let flattened = wrong.permutations[0]
         .places
         .iter_mut()

@@ -18,6 +18,7 @@ pub fn run(args: &Align) -> Result<Answer> {
     let options = AlignOptions {
         seed: args.seed,
         rounds: args.rounds,
+        balance: args.balance,
         threads: args.threads,
     };
     let mut meter = Meter::new();

@@ -110,8 +110,12 @@ pub struct Align {
     #[arg(long, value_name = "COUNT", conflicts_with = "spec")]
     pub heads: Option<usize>,
     /// Times that all snapshots are aligned to their mean to find the next
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 4)]
     pub rounds: usize,
+    /// Bring rectified units to one scale too, where the spec has scalings or a
+    /// chain
+    #[arg(long, requires = "spec")]
+    pub balance: bool,
     /// Keys the order in which groups of units are matched
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
