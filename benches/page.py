@@ -148,6 +148,8 @@ def goals_table(result):
 
 
 def scale_table(result):
+    yield "![Seconds and bytes by the number of parameters](images/scale.svg)"
+    yield ""
     yield "| parameters | collect, s | statistics, s | training, s | its peak memory, GB | generator, GB | open, s | first network, s | later ones |"
     yield "| --- " * 9 + "|"
     for row in result["rows"]:
