@@ -70,7 +70,7 @@ static void training(void) {
         return;
     options.later = 0;
     OK(pdiff_train("zoo", "net.pdiff", &options.known, NULL, &error));
-    options.known.decoder = 99;
+    options.known.precision = 99;
     options.known.progress = end;
     ENDS_BEFORE(options.known, pdiff_train_options, progress);
     OK(pdiff_train("zoo", "net.pdiff", &options.known, NULL, &error));
