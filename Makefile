@@ -104,7 +104,7 @@ dist: ## the same as a tar archive in build, which may be unpacked anywhere
 install-test: need-cc need-c++ need-cargo need-go need-pkg-config ## an installed and moved package, by pkg-config and CMake
 	packaging/check
 
-examples: votes ## every example, and a check of what it prints
+examples: votes service-test robot-test ## every example, and a check of what it prints
 
 votes: need-cc need-c++ need-cargo need-go need-pkg-config ## one program in C, C++, Go and Rust: eight networks vote on ten images
 	$(MAKE) install PREFIX=$(CURDIR)/build/installed
