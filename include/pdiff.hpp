@@ -285,8 +285,8 @@ struct TrainOptions {
     std::uint64_t autoencoder_steps = 0;
     Device device = Device::cpu;
     std::uint32_t device_index = 0;
-    /// How the default engine's file keeps its decoder: f32, or f16 for half the size.
-    DType decoder = DType::f32;
+    /// How the default engine's file keeps its matrices: f32, or f16 for half the size.
+    DType precision = DType::f32;
     /// Principal components that the default engine keeps at most, for a smaller file; 0: as many as the collection
     /// spans, up to 1,024.
     std::uint32_t components = 0;
@@ -733,7 +733,7 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
     chosen.autoencoder_steps = options.autoencoder_steps;
     chosen.device = static_cast<std::int32_t>(options.device);
     chosen.device_index = options.device_index;
-    chosen.decoder = static_cast<std::int32_t>(options.decoder);
+    chosen.precision = static_cast<std::int32_t>(options.precision);
     chosen.components = options.components;
     chosen.checkpoint_seconds = options.checkpoint_seconds;
     host.watches(chosen);

@@ -134,6 +134,11 @@ fn faults() {
     passes("faults");
 }
 
+#[test]
+fn versions() {
+    passes("versions");
+}
+
 fn is_killed(output: &Output) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{text}");

@@ -190,8 +190,8 @@ TEST(Train, LearnsOrSaysThatItCannot) {
     options.engine = static_cast<pdiff::Engine>(7);
     fails(Status::invalid_argument, "engine 7", [&] { pdiff::train(zoo, net, options); });
     options = {};
-    options.decoder = pdiff::DType::i8;
-    fails(Status::invalid_argument, "decoder 8", [&] { pdiff::train(zoo, net, options); });
+    options.precision = pdiff::DType::i8;
+    fails(Status::invalid_argument, "precision 8", [&] { pdiff::train(zoo, net, options); });
     options = {};
     options.steps = 20;
     try {

@@ -138,6 +138,9 @@ func TestACallbacksPanicContinuesOutOfTheCall(t *testing.T) {
 	panics("progress", func() {
 		g.Evaluate(ctx, full, filepath.Join(zoo, "e.json"), bias, EvaluateOptions{Progress: watch})
 	})
+	panics("visit", func() {
+		g.SampleEach(ctx, Options{}, func(uint64, []float32) error { panic(errEnough) })
+	})
 	if g.handle.users != 0 {
 		t.Fatal("a panic left the generator in use")
 	}

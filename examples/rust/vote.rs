@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 
 use pdiff::{Cancel, Generator, SampleOptions};
 
@@ -39,9 +40,8 @@ fn class_of(network: &[f32], image: &[f32]) -> usize {
     highest(&logits)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [generator, images] = &arguments[..] else {
+fn vote(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let [generator, images] = arguments else {
         return Err("give a generator and a file of ten images".into());
     };
     let bytes = std::fs::read(images)?;
@@ -80,4 +80,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("disagreement: {others} of {} votes", options.count * IMAGES);
     Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match vote(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vote: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
