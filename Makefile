@@ -66,18 +66,6 @@ cpp-test: need-c++ need-cargo ## include/pdiff.hpp under GoogleTest, where CMake
 	    cmake --build $$tree && $$tree/cpp_tests --gtest_brief=1 || exit; \
 	done
 
-# With the usual compiler and, where it is installed, with clang; against the library without libtorch.
-cpp-test: need-c++ need-cargo ## include/pdiff.hpp under GoogleTest, where CMake and GoogleTest are installed
-	cargo build --no-default-features --lib
-	@for compiler in $(CXX) clang++; do \
-	    if ! command -v cmake >/dev/null || ! printf '#include <gtest/gtest.h>\n' | $(CXX) -std=c++17 -fsyntax-only -xc++ - 2>/dev/null; \
-	    then echo "cpp-test: skipped, as it needs cmake and GoogleTest (packages cmake, libgtest-dev)"; break; fi; \
-	    if ! command -v $$compiler >/dev/null; then echo "cpp-test: no $$compiler (package clang), so not with it"; continue; fi; \
-	    tree=build/cpp-test/$$(basename $$compiler) && mkdir -p $$tree && \
-	    cmake -S bindings/cpp -B $$tree -DCMAKE_CXX_COMPILER=$$compiler -DPDIFF_LIBRARY=$(DEBUG)/libpdiff.so >/dev/null && \
-	    cmake --build $$tree && $$tree/cpp_tests --gtest_brief=1 || exit; \
-	done
-
 lint: need-c++ need-python3 need-cargo ## format and clippy, warnings as errors
 	cargo fmt --all --check
 	$(TORCH) cargo clippy $(RELEASE) --all-targets -- -D warnings
@@ -104,7 +92,7 @@ dist: ## the same as a tar archive in build, which may be unpacked anywhere
 install-test: need-cc need-c++ need-cargo need-go need-pkg-config ## an installed and moved package, by pkg-config and CMake
 	packaging/check
 
-examples: votes ## every example, and a check of what it prints
+examples: votes service-test robot-test ensemble-test ## every example, and a check of what it prints
 
 votes: need-cc need-c++ need-cargo need-go need-pkg-config ## one program in C, C++, Go and Rust: eight networks vote on ten images
 	$(MAKE) install PREFIX=$(CURDIR)/build/installed
@@ -235,9 +223,9 @@ lenet5 cifar10:
 		--baseline 'Gaussian, all' --baseline 'soup of 16' --baseline interpolation
 	$(PDIFF) report build/$@/net.pdiff -o build/$@/report.html
 
-include examples/robot/robot.mk
+include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test clean
