@@ -92,7 +92,7 @@ dist: ## the same as a tar archive in build, which may be unpacked anywhere
 install-test: need-cc need-c++ need-cargo need-go need-pkg-config ## an installed and moved package, by pkg-config and CMake
 	packaging/check
 
-examples: votes service-test robot-test ## every example, and a check of what it prints
+examples: votes service-test robot-test ensemble-test ## every example, and a check of what it prints
 
 votes: need-cc need-c++ need-cargo need-go need-pkg-config ## one program in C, C++, Go and Rust: eight networks vote on ten images
 	$(MAKE) install PREFIX=$(CURDIR)/build/installed
@@ -223,9 +223,9 @@ lenet5 cifar10:
 		--baseline 'Gaussian, all' --baseline 'soup of 16' --baseline interpolation
 	$(PDIFF) report build/$@/net.pdiff -o build/$@/report.html
 
-include examples/robot/robot.mk
+include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test clean

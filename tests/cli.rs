@@ -495,6 +495,55 @@ fn the_wrong_file_is_one_line_with_a_next_step() {
 }
 
 #[test]
+fn wrong_usage_is_one_line_that_names_the_help() {
+    let place = Place::new();
+    let generator = fixture("generators/flow.pdiff");
+    let generator = generator.to_str().unwrap();
+    let sample = |rest: &[&'static str]| [&["sample", generator, "-o", "out"], rest].concat();
+    let cases = [
+        (vec!["bogus"], "'bogus'", "pdiff"),
+        (vec!["sample", generator], "--output", "pdiff sample"),
+        (vec!["completions", "ksh"], "zsh", "pdiff completions"),
+        (sample(&["-n", "0"]), "1 or more", "pdiff sample"),
+        (sample(&["-n", "-1"]), "1 or more", "pdiff sample"),
+        (sample(&["--seed", "-1"]), "0 or more", "pdiff sample"),
+        (sample(&["--steps", "x"]), "1 or more", "pdiff sample"),
+        (sample(&["--device", "gpu"]), "cuda:N", "pdiff sample"),
+        (
+            sample(&["--condition", "speed"]),
+            "NAME=VALUE",
+            "pdiff sample",
+        ),
+        (sample(&["--foo"]), "'--foo'", "pdiff sample"),
+    ];
+    for (arguments, part, help) in cases {
+        let output = place.run(&arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        let end = format!("; see {help} --help\n");
+        assert!(
+            errors.starts_with("pdiff: ") && errors.contains(part) && errors.ends_with(&end),
+            "{errors}"
+        );
+        assert!(!place.path("out").exists());
+    }
+    fs::write(place.path("file"), "").unwrap();
+    let error = place.fails(&["man", "file"]);
+    assert!(error.ends_with("name a folder\n"), "{error}");
+    let gaussian = fixture("generators/gaussian.pdiff");
+    let unconditional = [
+        "sample",
+        gaussian.to_str().unwrap(),
+        "-o",
+        "out",
+        "--condition",
+        "1",
+    ];
+    assert!(place.fails(&unconditional).contains("has no condition"));
+}
+
+#[test]
 fn an_error_that_nobody_reads_is_still_exit_code_1() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pdiff"))
         .args(["inspect", "absent"])

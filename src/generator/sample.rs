@@ -223,6 +223,11 @@ impl Generator {
         };
         let specs = &self.about().conditions;
         if condition.len() != specs.len() {
+            if specs.is_empty() {
+                return Err(Error::Condition(
+                    "this generator has no condition; leave the condition out".into(),
+                ));
+            }
             let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
             return Err(Error::Condition(format!(
                 "the condition has {} numbers and the generator's has {} {names:?}; give one per name",

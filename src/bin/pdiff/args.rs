@@ -117,10 +117,10 @@ pub struct Align {
     #[arg(long, requires = "spec")]
     pub balance: bool,
     /// Keys the order in which groups of units are matched
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,
     /// Threads; 0 takes one per core
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub threads: usize,
 }
 
@@ -147,13 +147,13 @@ pub struct Train {
     #[arg(long, value_name = "COUNT")]
     pub components: Option<usize>,
     /// Keys every random number
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,
     /// Steps of the denoiser's training [default: the engine's own]
-    #[arg(long)]
+    #[arg(long, value_parser = positive::<u64>, allow_negative_numbers = true)]
     pub steps: Option<u64>,
     /// Steps of the autoencoder's training (paper engine) [default: as published]
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_name = "STEPS", value_parser = positive::<u64>, allow_negative_numbers = true)]
     pub autoencoder_steps: Option<u64>,
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
@@ -173,13 +173,13 @@ pub struct Sample {
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
     /// Networks to sample
-    #[arg(short = 'n', long, default_value_t = 1)]
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub count: usize,
     /// Keys every random number
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,
     /// Number of the first network
-    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 0, value_name = "NUMBER", value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub first: u64,
     #[command(flatten)]
     pub sampling: Sampling,
@@ -205,7 +205,7 @@ pub struct Sampling {
     #[arg(long, value_parser = sampler())]
     pub sampler: Option<Sampler>,
     /// Sampler steps [default: the engine's own]
-    #[arg(long)]
+    #[arg(long, value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub steps: Option<usize>,
     /// Scale of the noise; below 1 networks vary less
     #[arg(
@@ -216,7 +216,7 @@ pub struct Sampling {
     )]
     pub temperature: f32,
     /// Threads of the default engine; 0 takes one per core
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub threads: usize,
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
@@ -238,18 +238,18 @@ pub struct Evaluate {
     #[arg(long, value_name = "COMMAND")]
     pub score: String,
     /// Networks to sample
-    #[arg(short = 'n', long, default_value_t = 200)]
+    #[arg(short = 'n', long, default_value_t = 200, value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub count: usize,
     #[command(flatten)]
     pub sampling: Sampling,
     /// Networks to make for each baseline [default: as many as are sampled]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub baseline_count: Option<usize>,
     /// Only baselines whose name begins so; repeat for several [default: all]
     #[arg(long, value_name = "NAME")]
     pub baseline: Vec<String>,
     /// Keys the samples and the baselines
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,
     /// The collection's folder, when it has moved since training
     #[arg(long, value_name = "FOLDER")]
@@ -324,4 +324,14 @@ fn precision() -> impl TypedValueParser<Value = Dtype> {
 fn sampler() -> impl TypedValueParser<Value = Sampler> {
     PossibleValuesParser::new(["heun", "ab2", "euler", "ddpm", "ddim", "dpm++2m"])
         .try_map(|name| name.parse::<Sampler>())
+}
+
+fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().and_then(|n| T::try_from(n).ok());
+    number.ok_or_else(|| "give a whole number of 0 or more".into())
+}
+
+fn positive<T: TryFrom<u64> + PartialEq + From<u8>>(text: &str) -> Result<T, String> {
+    let number = whole::<T>(text).ok().filter(|n| *n != T::from(0));
+    number.ok_or_else(|| "give a whole number of 1 or more".into())
 }

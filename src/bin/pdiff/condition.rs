@@ -50,7 +50,9 @@ impl FromStr for Wanted {
 fn number(text: &str) -> std::result::Result<f32, String> {
     match text.trim().parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(format!("{text:?} is not a finite number")),
+        _ => Err(format!(
+            "{text:?} is not a finite number; write NAME=VALUE, such as speed=1.5"
+        )),
     }
 }
 

@@ -18,14 +18,35 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use args::{Arguments, Command};
 use output::Answer;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     output::deliver(run(&arguments.command), arguments.json)
+}
+
+/// Help and the version are what was asked for; all else is wrong usage.
+fn misused(error: &clap::Error) -> ExitCode {
+    let asked = [
+        ErrorKind::DisplayHelp,
+        ErrorKind::DisplayVersion,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+    ];
+    if asked.contains(&error.kind()) {
+        error.exit();
+    }
+    let known = Arguments::command();
+    let named = std::env::args().find(|word| known.find_subcommand(word).is_some());
+    let command = named.map_or("pdiff".into(), |name| format!("pdiff {name}"));
+    output::say(&output::misused(error, &command));
+    ExitCode::from(output::MISUSED)
 }
 
 fn run(command: &Command) -> pdiff::Result<Answer> {

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use pdiff::{Error, Result};
 use serde_json::{Value, json};
 
-/// The exit code of every failure but wrong usage, for which clap's is 2.
+/// The exit code of every failure but wrong usage.
 const FAILED: u8 = 1;
+pub const MISUSED: u8 = 2;
 
 /// A command's answer, for people and for programs.
 pub struct Answer {
@@ -62,7 +63,7 @@ fn message(error: &Error) -> String {
                 "check the permissions or name another place"
             }
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and run it again",
-            ErrorKind::NotADirectory => "name a folder",
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "name a folder",
             ErrorKind::IsADirectory => "name a file",
             _ => "check the path and its disk",
         },
@@ -73,6 +74,20 @@ fn message(error: &Error) -> String {
         true => text,
         false => format!("{text}; {step}"),
     }
+}
+
+/// Tells of wrong usage in one line, which ends with the help that has it right.
+pub fn misused(error: &clap::Error, command: &str) -> String {
+    let text = error.render().to_string();
+    let said: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = said.join(" ");
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    format!("pdiff: {said}; see {command} --help")
 }
 
 /// A note on stderr that needs attention and ends nothing.

@@ -53,8 +53,8 @@ impl Meter {
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         match &self.bar {
             Some(bar) => {
-                bar.set_prefix(self.phase.clone());
                 bar.set_length(total);
+                bar.set_prefix(self.phase.clone());
                 bar.set_position(done);
                 bar.set_message(parts.join(", "));
             }
