@@ -42,7 +42,7 @@ $(MUJOCO)/half_cheetah.xml: need-python3
 
 $(SMALL)/libpdiff.so: small ;
 
-$(ROBOT)/%.o: $(ROBOT_SOURCE)/src/%.cpp $(wildcard $(ROBOT_SOURCE)/src/*.hpp) include/pdiff.h | need-c++ $(MUJOCO)/half_cheetah.xml
+$(ROBOT)/%.o: $(ROBOT_SOURCE)/src/%.cpp $(wildcard $(ROBOT_SOURCE)/src/*.hpp) include/pdiff.h include/pdiff.hpp | need-c++ $(MUJOCO)/half_cheetah.xml
 	$(CXX) $(ROBOT_FLAGS) -isystem $(MUJOCO) -Iinclude -c $< -o $@
 
 $(ROBOT_PROGRAMS): $(ROBOT)/%: $(ROBOT)/%.o $(ROBOT_SHARED) $(SMALL)/libpdiff.so

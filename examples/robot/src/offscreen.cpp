@@ -30,7 +30,7 @@ void make_context() {
 
 }  // namespace
 
-Offscreen::Offscreen(const mjModel& model, int width, int height) : model_(model), width_(width), height_(height) {
+Offscreen::Offscreen(const mjModel &model, int width, int height) : model_(model), width_(width), height_(height) {
     make_context();
     mjv_defaultScene(&scene_);
     mjv_defaultCamera(&camera_);
@@ -51,7 +51,7 @@ Offscreen::~Offscreen() {
     mjv_freeScene(&scene_);
 }
 
-std::vector<std::uint8_t> Offscreen::render(mjData& data) {
+std::vector<std::uint8_t> Offscreen::render(mjData &data) {
     const mjrRect view{0, 0, width_, height_};
     const auto row = static_cast<std::ptrdiff_t>(3 * width_);
     std::vector<std::uint8_t> pixels(static_cast<std::size_t>(row * height_));
