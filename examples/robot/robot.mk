@@ -28,10 +28,12 @@ robot-frames: $(ROBOT)/robot-frames ## the picture of the robot: docs/images/rob
 robot-zoo: $(ROBOT)/zoo-robot build ## trains the robot's collection and generator again
 	rm -rf $(ROBOT_SOURCE)/zoo
 	$(ROBOT)/zoo-robot --collection $(ROBOT_SOURCE)/zoo
-	$(PDIFF) train $(ROBOT_SOURCE)/zoo -o $(ROBOT_SOURCE)/cheetah.pdiff
+	$(PDIFF) train $(ROBOT_SOURCE)/zoo -o $(ROBOT_SOURCE)/cheetah.pdiff --components 24 --precision f16
 
 robot-test: need-cargo need-c++ need-python3 ## the robot at reduced size, where MuJoCo can be had
-	@if $(ROBOT_SOURCE)/fetch; then $(MAKE) robot-check; \
+	@if [ ! -e $(ROBOT_SOURCE)/cheetah.pdiff ]; \
+	then echo "robot-test: skipped, as the generator is not there: make robot-zoo trains it"; \
+	elif $(ROBOT_SOURCE)/fetch; then $(MAKE) robot-check; \
 	else echo "robot-test: skipped, as it needs the wheels mujoco and gymnasium from PyPI"; fi
 
 robot-check: $(ROBOT_PROGRAMS)
@@ -42,7 +44,7 @@ $(MUJOCO)/half_cheetah.xml: need-python3
 
 $(SMALL)/libpdiff.so: small ;
 
-$(ROBOT)/%.o: $(ROBOT_SOURCE)/src/%.cpp $(wildcard $(ROBOT_SOURCE)/src/*.hpp) include/pdiff.h | need-c++ $(MUJOCO)/half_cheetah.xml
+$(ROBOT)/%.o: $(ROBOT_SOURCE)/src/%.cpp $(wildcard $(ROBOT_SOURCE)/src/*.hpp) include/pdiff.h include/pdiff.hpp | need-c++ $(MUJOCO)/half_cheetah.xml
 	$(CXX) $(ROBOT_FLAGS) -isystem $(MUJOCO) -Iinclude -c $< -o $@
 
 $(ROBOT_PROGRAMS): $(ROBOT)/%: $(ROBOT)/%.o $(ROBOT_SHARED) $(SMALL)/libpdiff.so

@@ -14,10 +14,10 @@ constexpr double shake = 0.1;
 
 }  // namespace
 
-Model load_model(const std::string& path) {
+Model load_model(const std::string &path) {
     std::array<char, 512> error{};
     // The file's settotalmass is deprecated, of which MuJoCo would warn, and begin a log file, each time.
-    mju_user_warning = [](const char*) {};
+    mju_user_warning = [](const char *) {};
     Model model(mj_loadXML(path.c_str(), nullptr, error.data(), static_cast<int>(error.size())), mj_deleteModel);
     mju_user_warning = nullptr;
     if (!model) throw std::runtime_error(path + ": " + error.data() + "; examples/robot/fetch gets it");
@@ -26,7 +26,7 @@ Model load_model(const std::string& path) {
     return model;
 }
 
-Cheetah::Cheetah(const mjModel& model) : model_(&model), data_(mj_makeData(&model), mj_deleteData) {
+Cheetah::Cheetah(const mjModel &model) : model_(&model), data_(mj_makeData(&model), mj_deleteData) {
     if (!data_) throw std::runtime_error("MuJoCo has no memory for a simulation");
 }
 
@@ -48,7 +48,7 @@ Observation Cheetah::observe() const {
     return seen;
 }
 
-double Cheetah::step(const Action& action) {
+double Cheetah::step(const Action &action) {
     const double before = data_->qpos[0];
     for (std::size_t i = 0; i < action.size(); ++i)
         data_->ctrl[i] = static_cast<double>(std::clamp(action[i], -1.0F, 1.0F));

@@ -17,15 +17,15 @@ constexpr double step_seconds = 0.05;
 using Observation = std::array<float, observations>;
 using Action = std::array<float, actions>;
 
-using Model = std::unique_ptr<mjModel, void (*)(mjModel*)>;
+using Model = std::unique_ptr<mjModel, void (*)(mjModel *)>;
 
 // Reads half_cheetah.xml. Throws std::runtime_error if it is not there or is not the half cheetah.
-Model load_model(const std::string& path);
+Model load_model(const std::string &path);
 
 // One simulated body. Any number may share a model, each on a thread of its own.
 class Cheetah {
 public:
-    explicit Cheetah(const mjModel& model);
+    explicit Cheetah(const mjModel &model);
 
     // Stands at the start, shaken as gymnasium does: the same for the same seed.
     void reset(std::uint64_t seed);
@@ -34,14 +34,14 @@ public:
     Observation observe() const;
 
     // Applies torques of [-1, 1] for `step_seconds`, and returns the mean forward speed in m/s meanwhile.
-    double step(const Action& action);
+    double step(const Action &action);
 
-    const mjModel& model() const { return *model_; }
-    mjData& data() { return *data_; }
+    const mjModel &model() const { return *model_; }
+    mjData &data() { return *data_; }
 
 private:
-    const mjModel* model_;
-    std::unique_ptr<mjData, void (*)(mjData*)> data_;
+    const mjModel *model_;
+    std::unique_ptr<mjData, void (*)(mjData *)> data_;
 };
 
 }  // namespace robot

@@ -18,9 +18,9 @@ struct Trained {
 };
 
 // Appends all of them to the collection, which the first call makes. Throws std::runtime_error.
-void collect(const std::filesystem::path& collection, const std::vector<Trained>& policies);
+void collect(const std::filesystem::path &collection, const std::vector<Trained> &policies);
 
 // All policies of a collection, by family and then by target. Throws std::runtime_error.
-std::vector<Trained> read_collection(const std::filesystem::path& collection);
+std::vector<Trained> read_collection(const std::filesystem::path &collection);
 
 }  // namespace robot

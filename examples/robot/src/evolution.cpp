@@ -18,7 +18,7 @@ constexpr float epsilon = 1e-8F;
 constexpr float last_layer_scale = 0.1F;
 
 // Ranks, from -0.5 for the worst to 0.5 for the best.
-std::array<float, 2 * pairs> centred_ranks(const std::array<double, 2 * pairs>& rewards) {
+std::array<float, 2 * pairs> centred_ranks(const std::array<double, 2 * pairs> &rewards) {
     std::array<std::size_t, 2 * pairs> order{};
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(),
@@ -29,14 +29,14 @@ std::array<float, 2 * pairs> centred_ranks(const std::array<double, 2 * pairs>& 
     return ranks;
 }
 
-void adam(Search& search, const Weights& gradient, float rate) {
+void adam(Search &search, const Weights &gradient, float rate) {
     search.steps += 1;
     const float steps = static_cast<float>(search.steps);
     const float first_bias = 1.0F - std::pow(first_decay, steps);
     const float second_bias = 1.0F - std::pow(second_decay, steps);
     for (std::size_t i = 0; i < parameters; ++i) {
-        float& m = search.first[i];
-        float& v = search.second[i];
+        float &m = search.first[i];
+        float &v = search.second[i];
         m += (1.0F - first_decay) * (gradient[i] - m);
         v += (1.0F - second_decay) * (gradient[i] * gradient[i] - v);
         search.theta[i] += rate * (m / first_bias) / (std::sqrt(v / second_bias) + epsilon);
@@ -49,7 +49,7 @@ Search start_search(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     std::normal_distribution<float> normal;
     Search search{Weights(parameters), Weights(parameters), Weights(parameters)};
-    for (const Tensor& tensor : tensors) {
+    for (const Tensor &tensor : tensors) {
         if (tensor.rank == 1) continue;
         float scale = 1.0F / std::sqrt(static_cast<float>(tensor.shape[1]));
         if (tensor.shape[0] == actions) scale *= last_layer_scale;
@@ -58,18 +58,18 @@ Search start_search(std::uint64_t seed) {
     return search;
 }
 
-void evolve(Search& search, Cheetah& cheetah, const Normalization& normalization, double target, double rate,
-            std::mt19937_64& random, Normalization* seen) {
+void evolve(Search &search, Cheetah &cheetah, const Normalization &normalization, double target, double rate,
+            std::mt19937_64 &random, Normalization *seen) {
     std::normal_distribution<float> normal;
     std::array<Weights, pairs> noises;
     std::array<double, 2 * pairs> rewards{};
-    const std::function<void(const Observation&)> look =
-        seen ? [seen](const Observation& o) { seen->add(o); } : std::function<void(const Observation&)>{};
+    const std::function<void(const Observation &)> look =
+        seen ? [seen](const Observation &o) { seen->add(o); } : std::function<void(const Observation &)>{};
     Weights perturbed(parameters);
     for (std::size_t pair = 0; pair < pairs; ++pair) {
-        Weights& noise = noises[pair];
+        Weights &noise = noises[pair];
         noise.resize(parameters);
-        for (float& value : noise) value = deviation * normal(random);
+        for (float &value : noise) value = deviation * normal(random);
         const std::uint64_t start = random();
         for (const std::size_t side : {0U, 1U}) {
             for (std::size_t i = 0; i < parameters; ++i)

@@ -22,7 +22,7 @@ struct Search {
 Search start_search(std::uint64_t seed);
 
 // One iteration towards `target`. Observations are added to `seen` where it is not null.
-void evolve(Search& search, Cheetah& cheetah, const Normalization& normalization, double target, double rate,
-            std::mt19937_64& random, Normalization* seen = nullptr);
+void evolve(Search &search, Cheetah &cheetah, const Normalization &normalization, double target, double rate,
+            std::mt19937_64 &random, Normalization *seen = nullptr);
 
 }  // namespace robot

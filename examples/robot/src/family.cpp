@@ -45,7 +45,7 @@ bool Family::trained(std::size_t index) const {
     return std::filesystem::exists(file(index));
 }
 
-void Family::root(Cheetah& cheetah) const {
+void Family::root(Cheetah &cheetah) const {
     const std::size_t middle = speeds_ / 2;
     if (trained(middle)) return;
     const double target = target_speed(middle, speeds_);
@@ -60,7 +60,7 @@ void Family::root(Cheetah& cheetah) const {
     follow(cheetah, std::move(stage), middle, root_loss * target, std::max(1, effort_.root / 4));
 }
 
-void Family::branch(Cheetah& cheetah, bool faster) const {
+void Family::branch(Cheetah &cheetah, bool faster) const {
     std::size_t from = speeds_ / 2;
     while (faster ? from + stride < speeds_ : from >= stride) {
         const std::size_t to = faster ? from + stride : from - stride;
@@ -69,11 +69,11 @@ void Family::branch(Cheetah& cheetah, bool faster) const {
     }
 }
 
-void Family::fill(Cheetah& cheetah, std::size_t index) const {
+void Family::fill(Cheetah &cheetah, std::size_t index) const {
     if (!trained(index)) carry(cheetah, index > speeds_ / 2 ? index - 1 : index + 1, index);
 }
 
-void Family::carry(Cheetah& cheetah, std::size_t from, std::size_t to) const {
+void Family::carry(Cheetah &cheetah, std::size_t from, std::size_t to) const {
     if (trained(to)) return;
     Stage stage = read_stage(file(from));
     const double before = target_speed(from, speeds_);
@@ -84,7 +84,7 @@ void Family::carry(Cheetah& cheetah, std::size_t from, std::size_t to) const {
 }
 
 // Trains on towards a speed: another round while the loss exceeds `most`, of `rounds` at most.
-void Family::follow(Cheetah& cheetah, Stage stage, std::size_t index, double most, int rounds) const {
+void Family::follow(Cheetah &cheetah, Stage stage, std::size_t index, double most, int rounds) const {
     const double target = target_speed(index, speeds_);
     std::mt19937_64 noise = random(speeds_ + index);
     for (int round = 0; round < rounds; ++round) {

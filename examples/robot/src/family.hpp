@@ -35,13 +35,13 @@ public:
     Family(std::filesystem::path folder, std::uint64_t seed, std::size_t speeds, Effort effort);
 
     // Learns to run, at the middle speed. The normalization stays as it then is.
-    void root(Cheetah& cheetah) const;
+    void root(Cheetah &cheetah) const;
 
     // Carries the policy from the middle to the fastest speed, or to the slowest, in steps of two targets.
-    void branch(Cheetah& cheetah, bool faster) const;
+    void branch(Cheetah &cheetah, bool faster) const;
 
     // Trains the policy of a speed that both branches left out, from its neighbour's.
-    void fill(Cheetah& cheetah, std::size_t index) const;
+    void fill(Cheetah &cheetah, std::size_t index) const;
 
     // The stage of a speed that is trained.
     Stage stage(std::size_t index) const;
@@ -50,8 +50,8 @@ private:
     std::filesystem::path file(std::size_t index) const;
     std::mt19937_64 random(std::size_t index) const;
     bool trained(std::size_t index) const;
-    void carry(Cheetah& cheetah, std::size_t from, std::size_t to) const;
-    void follow(Cheetah& cheetah, Stage stage, std::size_t index, double most, int rounds) const;
+    void carry(Cheetah &cheetah, std::size_t from, std::size_t to) const;
+    void follow(Cheetah &cheetah, Stage stage, std::size_t index, double most, int rounds) const;
 
     std::filesystem::path folder_;
     std::uint64_t seed_;

@@ -2,7 +2,7 @@
 
 namespace robot {
 
-Gait gait(const Normalization& seen) {
+Gait gait(const Normalization &seen) {
     Gait gait{};
     for (std::size_t i = 0; i < posture; ++i) {
         gait[i] = seen.mean[i];

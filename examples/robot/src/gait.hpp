@@ -12,6 +12,6 @@ constexpr std::size_t posture = 8;  // the height, the pitch and six joints: the
 // Means, then deviations, of height, pitch and joints while the policy runs.
 using Gait = std::array<double, 2 * posture>;
 
-Gait gait(const Normalization& seen);
+Gait gait(const Normalization &seen);
 
 }  // namespace robot

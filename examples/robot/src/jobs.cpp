@@ -8,7 +8,7 @@
 
 namespace robot {
 
-void run_jobs(const std::vector<Job>& jobs, const mjModel& model, std::size_t threads) {
+void run_jobs(const std::vector<Job> &jobs, const mjModel &model, std::size_t threads) {
     std::atomic<std::size_t> next{0};
     std::exception_ptr failure;
     std::mutex lock;
@@ -23,7 +23,7 @@ void run_jobs(const std::vector<Job>& jobs, const mjModel& model, std::size_t th
     };
     std::vector<std::thread> workers;
     for (std::size_t i = 0; i < std::min(threads, jobs.size()); ++i) workers.emplace_back(work);
-    for (std::thread& worker : workers) worker.join();
+    for (std::thread &worker : workers) worker.join();
     if (failure) std::rethrow_exception(failure);
 }
 

@@ -9,9 +9,9 @@
 
 namespace robot {
 
-using Job = std::function<void(Cheetah&)>;
+using Job = std::function<void(Cheetah &)>;
 
 // Runs all of them, each thread with a body of its own, and throws the first error.
-void run_jobs(const std::vector<Job>& jobs, const mjModel& model, std::size_t threads);
+void run_jobs(const std::vector<Job> &jobs, const mjModel &model, std::size_t threads);
 
 }  // namespace robot

@@ -7,7 +7,7 @@
 
 namespace robot {
 
-bool Keyboard::read(std::string& line) {
+bool Keyboard::read(std::string &line) {
     pollfd input{STDIN_FILENO, POLLIN, 0};
     while (!ended_ && pending_.find('\n') == std::string::npos && poll(&input, 1, 0) > 0) {
         std::array<char, 256> bytes{};

@@ -8,7 +8,7 @@ namespace robot {
 class Keyboard {
 public:
     // Puts the next whole line into `line`, if one is there.
-    bool read(std::string& line);
+    bool read(std::string &line);
 
     // Whether no more lines will come.
     bool ended() const { return ended_; }

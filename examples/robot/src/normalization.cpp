@@ -5,7 +5,7 @@
 
 namespace robot {
 
-void Normalization::add(const Observation& seen) {
+void Normalization::add(const Observation &seen) {
     count += 1.0;
     for (std::size_t i = 0; i < seen.size(); ++i) {
         const double value = static_cast<double>(seen[i]);
@@ -19,11 +19,11 @@ double Normalization::deviation(std::size_t i) const {
     return std::sqrt(squares[i] / count);
 }
 
-Weights Normalization::fold(const Weights& theta) const {
+Weights Normalization::fold(const Weights &theta) const {
     Weights folded = theta;
     if (count < 2.0) return folded;
-    const Tensor& weight = tensors[0];
-    const Tensor& bias = tensors[1];
+    const Tensor &weight = tensors[0];
+    const Tensor &bias = tensors[1];
     for (std::size_t o = 0; o < hidden; ++o) {
         double shift = 0.0;
         for (std::size_t i = 0; i < observations; ++i) {

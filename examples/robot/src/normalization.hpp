@@ -13,13 +13,13 @@ struct Normalization {
     std::array<double, observations> squares{};  // summed squares of the distance to the mean
 
     // Welford's update.
-    void add(const Observation& seen);
+    void add(const Observation &seen);
 
     double deviation(std::size_t i) const;
 
     // The policy of plain observations that equals `theta` over normalized ones:
     // W (x - mean) / dev + b = (W / dev) x + (b - (W / dev) mean).
-    Weights fold(const Weights& theta) const;
+    Weights fold(const Weights &theta) const;
 };
 
 }  // namespace robot

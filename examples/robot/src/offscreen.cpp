@@ -17,7 +17,7 @@ void make_context() {
     const auto display_of = reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(eglGetProcAddress("eglGetPlatformDisplayEXT"));
     const EGLDisplay display =
         display_of ? display_of(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, nullptr) : EGL_NO_DISPLAY;
-    const EGLint wanted[] = {EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_DEPTH_SIZE, 24, EGL_NONE};
+    const EGLint wanted[] = {EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_NONE};
     EGLConfig config = nullptr;
     EGLint count = 0;
     if (display == EGL_NO_DISPLAY || !eglInitialize(display, nullptr, nullptr) ||
@@ -30,7 +30,7 @@ void make_context() {
 
 }  // namespace
 
-Offscreen::Offscreen(const mjModel& model, int width, int height) : model_(model), width_(width), height_(height) {
+Offscreen::Offscreen(const mjModel &model, int width, int height) : model_(model), width_(width), height_(height) {
     make_context();
     mjv_defaultScene(&scene_);
     mjv_defaultCamera(&camera_);
@@ -39,8 +39,11 @@ Offscreen::Offscreen(const mjModel& model, int width, int height) : model_(model
     mjv_makeScene(&model, &scene_, most_geometries);
     mjr_makeContext(&model, &context_, mjFONTSCALE_100);
     mjr_setBuffer(mjFB_OFFSCREEN, &context_);
-    camera_.type = mjCAMERA_FIXED;
-    camera_.fixedcamid = mj_name2id(&model, mjOBJ_CAMERA, "track");
+    camera_.type = mjCAMERA_TRACKING;
+    camera_.trackbodyid = mj_name2id(&model, mjOBJ_BODY, "torso");
+    camera_.distance = 2.4;
+    camera_.azimuth = 90.0;
+    camera_.elevation = -12.0;
 }
 
 Offscreen::~Offscreen() {
@@ -48,7 +51,7 @@ Offscreen::~Offscreen() {
     mjv_freeScene(&scene_);
 }
 
-std::vector<std::uint8_t> Offscreen::render(mjData& data) {
+std::vector<std::uint8_t> Offscreen::render(mjData &data) {
     const mjrRect view{0, 0, width_, height_};
     const auto row = static_cast<std::ptrdiff_t>(3 * width_);
     std::vector<std::uint8_t> pixels(static_cast<std::size_t>(row * height_));

@@ -13,9 +13,9 @@ namespace robot {
 using Weights = std::vector<float>;
 
 struct Tensor {
-    const char* name;
+    const char *name;
     std::array<std::size_t, 2> shape;  // a bias has 1 in the second place
-    std::size_t rank;
+    std::ptrdiff_t rank;
     std::size_t offset;  // in Weights
 
     constexpr std::size_t size() const { return shape[0] * shape[1]; }
@@ -37,9 +37,9 @@ static_assert(parameters == 5702);
 class Policy {
 public:
     // `weights` holds `parameters` numbers.
-    explicit Policy(const float* weights);
+    explicit Policy(const float *weights);
 
-    Action act(const Observation& seen) const;
+    Action act(const Observation &seen) const;
 
 private:
     Weights layers_;

@@ -20,9 +20,9 @@ constexpr int frames = 4;          // of each speed
 constexpr int settle = 80;         // decisions before the first
 constexpr int between_frames = 3;  // decisions
 
-void write_ppm(const std::string& path, const std::vector<std::uint8_t>& pixels, int columns, int rows) {
+void write_ppm(const std::string &path, const std::vector<std::uint8_t> &pixels, int columns, int rows) {
     const std::string part = path + ".part";
-    std::FILE* const file = std::fopen(part.c_str(), "wb");
+    std::FILE *const file = std::fopen(part.c_str(), "wb");
     if (!file) throw std::runtime_error(part + " cannot be written: does its folder exist?");
     std::fprintf(file, "P6\n%d %d\n255\n", columns, rows);
     const bool whole = std::fwrite(pixels.data(), 1, pixels.size(), file) == pixels.size();
@@ -30,7 +30,7 @@ void write_ppm(const std::string& path, const std::vector<std::uint8_t>& pixels,
     std::filesystem::rename(part, path);
 }
 
-void frames_of(const robot::Options& options) {
+void frames_of(const robot::Options &options) {
     if (options.rest().empty()) throw std::runtime_error("give speeds: robot-frames 1 4");
     const robot::Model model = robot::load_model(options.text("model"));
     const robot::Generator generator(options.text("generator"));
@@ -59,7 +59,7 @@ void frames_of(const robot::Options& options) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char **arguments) {
     return robot::run_program("robot-frames",
                               {{"generator", "examples/robot/cheetah.pdiff", "of policies, by speed"},
                                {"seed", "1", "chooses the gait"},

@@ -10,10 +10,10 @@
 
 namespace {
 
-robot::Weights read_policy(const std::string& path) {
+robot::Weights read_policy(const std::string &path) {
     const robot::Safetensors file(path);
     robot::Weights weights;
-    for (const robot::Tensor& tensor : robot::tensors) {
+    for (const robot::Tensor &tensor : robot::tensors) {
         const std::vector<float> elements = file.read<float>(tensor.name);
         if (elements.size() != tensor.size())
             throw std::runtime_error(path + " is no policy of the cheetah: " + tensor.name + " has another size");
@@ -22,7 +22,7 @@ robot::Weights read_policy(const std::string& path) {
     return weights;
 }
 
-void score(const robot::Options& options) {
+void score(const robot::Options &options) {
     if (options.rest().size() != 2) throw std::runtime_error("give a policy's file and a speed: robot-score FILE SPEED");
     const double target = robot::speed(options.rest()[1]);
     const robot::Model model = robot::load_model(options.text("model"));
@@ -34,6 +34,6 @@ void score(const robot::Options& options) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char **arguments) {
     return robot::run_program("robot-score", {robot::model_option}, count, arguments, score);
 }

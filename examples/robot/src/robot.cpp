@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 class Robot {
 public:
     // The seed chooses the gait: the same one at every speed.
-    Robot(const mjModel& model, const robot::Generator& generator, std::uint64_t seed)
+    Robot(const mjModel &model, const robot::Generator &generator, std::uint64_t seed)
         : cheetah_(model), generator_(generator), seed_(seed) {
         cheetah_.reset(seed);
     }
@@ -40,17 +40,17 @@ public:
 
 private:
     robot::Cheetah cheetah_;
-    const robot::Generator& generator_;
+    const robot::Generator &generator_;
     std::uint64_t seed_;
     robot::Policy policy_{robot::Weights(robot::parameters).data()};
 };
 
 // Holds each speed for a while, as fast as the machine simulates.
-void follow(Robot& robot, const std::vector<std::string>& speeds) {
+void follow(Robot &robot, const std::vector<std::string> &speeds) {
     constexpr int change = 60;  // decisions: three seconds from one speed to the next
     constexpr int hold = 140;
     std::printf("target m/s  realised m/s  policy after ms\n");
-    for (const std::string& text : speeds) {
+    for (const std::string &text : speeds) {
         const double target = robot::speed(text);
         const double milliseconds = robot.ask(target);
         robot.run(change);
@@ -59,7 +59,7 @@ void follow(Robot& robot, const std::vector<std::string>& speeds) {
 }
 
 // Runs in real time, at the speed that the operator last typed, until the input ends.
-void obey(Robot& robot) {
+void obey(Robot &robot) {
     constexpr int decisions_a_second = 20;
     std::printf("Type a speed from 0.5 to 5 m/s; Ctrl-D ends.\n");
     robot::Keyboard keyboard;
@@ -73,7 +73,7 @@ void obey(Robot& robot) {
                 const double asked = robot::speed(line);
                 std::printf("policy for %.2f m/s after %.2f ms\n", asked, robot.ask(asked));
                 target = asked;
-            } catch (const std::exception& error) {
+            } catch (const std::exception &error) {
                 std::printf("%s\n", error.what());
             }
         }
@@ -89,7 +89,7 @@ void obey(Robot& robot) {
     }
 }
 
-void run(const robot::Options& options) {
+void run(const robot::Options &options) {
     const robot::Model model = robot::load_model(options.text("model"));
     const robot::Generator generator(options.text("generator"));
     Robot robot(*model, generator, options.number("seed"));
@@ -99,7 +99,7 @@ void run(const robot::Options& options) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char **arguments) {
     return robot::run_program("robot",
                               {{"generator", "examples/robot/cheetah.pdiff", "of policies, by speed"},
                                {"seed", "1", "chooses the gait"},

@@ -11,8 +11,8 @@ constexpr std::uint64_t judged_starts = 4;
 
 }  // namespace
 
-Outcome rollout(Cheetah& cheetah, const Policy& policy, double target, std::uint64_t seed, int decisions,
-                const std::function<void(const Observation&)>& look) {
+Outcome rollout(Cheetah &cheetah, const Policy &policy, double target, std::uint64_t seed, int decisions,
+                const std::function<void(const Observation &)> &look) {
     Outcome outcome{};
     cheetah.reset(seed);
     for (int t = 0; t < decisions; ++t) {
@@ -28,8 +28,8 @@ Outcome rollout(Cheetah& cheetah, const Policy& policy, double target, std::uint
     return outcome;
 }
 
-Outcome judge(Cheetah& cheetah, const float* weights, double target,
-              const std::function<void(const Observation&)>& look) {
+Outcome judge(Cheetah &cheetah, const float *weights, double target,
+              const std::function<void(const Observation &)> &look) {
     const Policy policy(weights);
     Outcome mean{};
     for (std::uint64_t seed = 0; seed < judged_starts; ++seed) {
@@ -40,7 +40,7 @@ Outcome judge(Cheetah& cheetah, const float* weights, double target,
     return mean;
 }
 
-double share(const Outcome& outcome, double target) {
+double share(const Outcome &outcome, double target) {
     return (target + outcome.reward) / target;
 }
 

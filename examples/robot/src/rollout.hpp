@@ -18,14 +18,14 @@ struct Outcome {
 };
 
 // Runs `decisions` from the start that `seed` gives. `look` sees each observation.
-Outcome rollout(Cheetah& cheetah, const Policy& policy, double target, std::uint64_t seed, int decisions,
-                const std::function<void(const Observation&)>& look = {});
+Outcome rollout(Cheetah &cheetah, const Policy &policy, double target, std::uint64_t seed, int decisions,
+                const std::function<void(const Observation &)> &look = {});
 
 // The mean over four starts, always the same four. `weights` holds `parameters` numbers.
-Outcome judge(Cheetah& cheetah, const float* weights, double target,
-              const std::function<void(const Observation&)>& look = {});
+Outcome judge(Cheetah &cheetah, const float *weights, double target,
+              const std::function<void(const Observation &)> &look = {});
 
 // The return as a share: 1 keeps exactly the target without torque, 0 stands still.
-double share(const Outcome& outcome, double target);
+double share(const Outcome &outcome, double target);
 
 }  // namespace robot

@@ -15,11 +15,11 @@ constexpr std::uint64_t largest_header = 100'000'000;  // as the format has it
 
 }  // namespace
 
-Safetensors::Safetensors(const std::filesystem::path& path) : path_(path) {
+Safetensors::Safetensors(const std::filesystem::path &path) : path_(path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) throw std::runtime_error(path.string() + " cannot be read: is the name right?");
     std::uint64_t length = 0;
-    file.read(reinterpret_cast<char*>(&length), sizeof length);
+    file.read(reinterpret_cast<char *>(&length), sizeof length);
     if (!file || length > largest_header) refuse("has no safetensors header");
     header_.resize(length);
     file.read(header_.data(), static_cast<std::streamsize>(length));
@@ -27,12 +27,12 @@ Safetensors::Safetensors(const std::filesystem::path& path) : path_(path) {
     data_.assign(std::istreambuf_iterator<char>(file), {});
 }
 
-void Safetensors::refuse(const std::string& why) const {
+void Safetensors::refuse(const std::string &why) const {
     throw std::runtime_error(path_.string() + " " + why + ": name another, or write it again");
 }
 
 template <typename T>
-std::vector<T> Safetensors::read(const std::string& name) const {
+std::vector<T> Safetensors::read(const std::string &name) const {
     // Texts within the metadata have their quotes escaped, so this finds keys alone.
     const std::size_t key = header_.find("\"" + name + "\":{");
     if (key == std::string::npos) refuse("has no tensor " + name);
@@ -44,7 +44,7 @@ std::vector<T> Safetensors::read(const std::string& name) const {
     std::size_t begin = 0;
     std::size_t end = 0;
     if (at != std::string::npos) {
-        const char* const last = entry.data() + entry.size();
+        const char *const last = entry.data() + entry.size();
         const auto first = std::from_chars(entry.data() + at + offsets.size(), last, begin);
         if (first.ptr != last) std::from_chars(first.ptr + 1, last, end);
     }
@@ -54,7 +54,7 @@ std::vector<T> Safetensors::read(const std::string& name) const {
     return elements;
 }
 
-template std::vector<float> Safetensors::read(const std::string& name) const;
-template std::vector<double> Safetensors::read(const std::string& name) const;
+template std::vector<float> Safetensors::read(const std::string &name) const;
+template std::vector<double> Safetensors::read(const std::string &name) const;
 
 }  // namespace robot

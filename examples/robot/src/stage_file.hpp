@@ -7,7 +7,7 @@
 
 namespace robot {
 
-void write_stage(const std::filesystem::path& path, const Stage& stage);
-Stage read_stage(const std::filesystem::path& path);
+void write_stage(const std::filesystem::path &path, const Stage &stage);
+Stage read_stage(const std::filesystem::path &path);
 
 }  // namespace robot

@@ -8,7 +8,7 @@ namespace robot {
 
 namespace {
 
-double covariance(const std::vector<double>& x, const std::vector<double>& y) {
+double covariance(const std::vector<double> &x, const std::vector<double> &y) {
     const double x_mean = mean(x);
     const double y_mean = mean(y);
     double sum = 0.0;
@@ -16,7 +16,7 @@ double covariance(const std::vector<double>& x, const std::vector<double>& y) {
     return sum / static_cast<double>(x.size());
 }
 
-std::vector<double> ranks(const std::vector<double>& values) {
+std::vector<double> ranks(const std::vector<double> &values) {
     std::vector<std::size_t> order(values.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
@@ -30,21 +30,21 @@ std::vector<double> ranks(const std::vector<double>& values) {
 
 }  // namespace
 
-double mean(const std::vector<double>& values) {
+double mean(const std::vector<double> &values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-double slope(const std::vector<double>& x, const std::vector<double>& y) {
+double slope(const std::vector<double> &x, const std::vector<double> &y) {
     return covariance(x, y) / covariance(x, x);
 }
 
-double spearman(const std::vector<double>& x, const std::vector<double>& y) {
+double spearman(const std::vector<double> &x, const std::vector<double> &y) {
     const std::vector<double> a = ranks(x);
     const std::vector<double> b = ranks(y);
     return covariance(a, b) / std::sqrt(covariance(a, a) * covariance(b, b));
 }
 
-double mean_absolute_error(const std::vector<double>& x, const std::vector<double>& y) {
+double mean_absolute_error(const std::vector<double> &x, const std::vector<double> &y) {
     double sum = 0.0;
     for (std::size_t i = 0; i < x.size(); ++i) sum += std::abs(x[i] - y[i]);
     return sum / static_cast<double>(x.size());

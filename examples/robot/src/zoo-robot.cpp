@@ -10,7 +10,7 @@
 
 namespace {
 
-void zoo(const robot::Options& options) {
+void zoo(const robot::Options &options) {
     const std::filesystem::path collection = options.text("collection");
     if (std::filesystem::exists(collection))
         throw std::runtime_error(collection.string() + " exists: remove it, or name another with --collection");
@@ -26,14 +26,14 @@ void zoo(const robot::Options& options) {
     families.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         const std::filesystem::path folder = std::filesystem::path(options.text("work")) / std::to_string(i);
-        const robot::Family& family = families.emplace_back(folder, options.number("seed") * 1000 + i, speeds, effort);
-        roots.emplace_back([&family](robot::Cheetah& cheetah) { family.root(cheetah); });
+        const robot::Family &family = families.emplace_back(folder, options.number("seed") * 1000 + i, speeds, effort);
+        roots.emplace_back([&family](robot::Cheetah &cheetah) { family.root(cheetah); });
         for (const bool faster : {true, false})
-            branches.emplace_back([&family, faster](robot::Cheetah& cheetah) { family.branch(cheetah, faster); });
+            branches.emplace_back([&family, faster](robot::Cheetah &cheetah) { family.branch(cheetah, faster); });
         for (std::size_t index = 0; index < speeds; ++index)
-            between.emplace_back([&family, index](robot::Cheetah& cheetah) { family.fill(cheetah, index); });
+            between.emplace_back([&family, index](robot::Cheetah &cheetah) { family.fill(cheetah, index); });
     }
-    for (const std::vector<robot::Job>* jobs : {&roots, &branches, &between})
+    for (const std::vector<robot::Job> *jobs : {&roots, &branches, &between})
         robot::run_jobs(*jobs, *model, options.number("threads"));
 
     robot::Cheetah cheetah(*model);
@@ -55,7 +55,7 @@ void zoo(const robot::Options& options) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char **arguments) {
     return robot::run_program("zoo-robot",
                               {{"collection", "build/robot/zoo", "folder of the collection, made new"},
                                {"work", "build/robot/training", "folder of what is trained, taken up again after a kill"},
