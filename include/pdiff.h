@@ -392,8 +392,8 @@ typedef struct pdiff_train_options {
      */
     int32_t precision;
     /**
-     * Principal components that the default engine keeps at most, for a smaller file; 0: as many as
-     * the collection spans, up to 1,024.
+     * Principal components that the default engine keeps at most, for a smaller file without what is
+     * beyond them; 0: as many as the collection spans, up to 1,024, and what is beyond as noise.
      */
     uint32_t components;
 } pdiff_train_options;

@@ -20,8 +20,8 @@ pub struct TrainOptions {
     pub autoencoder_steps: Option<u64>,
     /// How the default engine's file keeps its matrices: F32, or F16 for half the size.
     pub precision: Dtype,
-    /// Principal components that the default engine keeps at most, for a smaller file; None: as many as
-    /// the collection spans, up to 1,024.
+    /// Principal components that the default engine keeps at most, for a smaller file without what is
+    /// beyond them; None: as many as the collection spans, up to 1,024, and what is beyond as noise.
     pub components: Option<usize>,
     /// Seconds between checkpoints of the training, from which a killed one resumes.
     pub checkpoint_seconds: u64,

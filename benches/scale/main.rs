@@ -131,7 +131,7 @@ fn run(stage: &str, parameters: usize, network: &Path, folder: &Path) -> Outcome
         }
         "train" => {
             let options = TrainOptions {
-                decoder: Dtype::F16,
+                precision: Dtype::F16,
                 ..TrainOptions::default()
             };
             let (mut statistics, mut flow) = (0.0, 0.0);

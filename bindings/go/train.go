@@ -27,7 +27,8 @@ type TrainOptions struct {
 	DeviceIndex      uint32
 	// Precision is how the default engine's file keeps its matrices: F16 for half the size; 0: F32.
 	Precision DType
-	// Components that the default engine keeps at most; 0: as many as the collection spans, up to 1,024.
+	// Components that the default engine keeps at most, without what is beyond them; 0: as many as the
+	// collection spans, up to 1,024, and what is beyond as noise.
 	Components uint32
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32

@@ -18,8 +18,8 @@ use crate::product;
 /// Snapshots that carry the components; a larger collection is represented by this many, evenly
 /// spaced.
 const MOST_CARRIERS: usize = 2048;
-/// Components kept unless fewer are asked for; what is beyond becomes the residual.
-pub(crate) const MOST_LATENTS: usize = 1024;
+/// Components kept unless the host says how many; what is beyond becomes the residual.
+const MOST_LATENTS: usize = 1024;
 /// Numbers of a block in memory.
 const BLOCK: usize = 1 << 22;
 /// A tensor's deviation below this share of its largest mean is float32's rounding.
@@ -48,11 +48,12 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
-    /// Fits at most `most` components to the snapshots of `train`; the others are only encoded.
+    /// Fits components to the snapshots of `train`; the others are only encoded. Where the host chose
+    /// how many are kept, `most`, the rest is left out for good, and there is no residual.
     pub(crate) fn new(
         collection: &Collection,
         train: &[usize],
-        most: usize,
+        most: Option<usize>,
         progress: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Fit> {
         let carriers = evenly(train, MOST_CARRIERS);
@@ -114,7 +115,7 @@ impl Fit {
                 collection.path().display()
             )));
         }
-        let latents = spanned.min(most);
+        let latents = spanned.min(most.unwrap_or(MOST_LATENTS));
         let mut encoded = vec![0.0f32; n * latents];
         let mut lost = vec![0.0f64; n];
         for i in 0..n {
@@ -150,7 +151,8 @@ impl Fit {
                 .iter()
                 .map(|value| value / degrees)
                 .collect(),
-            truncated: latents < spanned || c < train.len() && spanned < layout.parameters(),
+            truncated: most.is_none()
+                && (latents < spanned || c < train.len() && spanned < layout.parameters()),
             lost,
             carriers,
             vectors: flat,

@@ -4,4 +4,4 @@ mod components;
 mod fit;
 
 pub(crate) use components::{Components, Decoder, strips};
-pub(crate) use fit::{Fit, MOST_LATENTS, ROUNDING};
+pub(crate) use fit::{Fit, ROUNDING};

@@ -167,8 +167,8 @@ pub struct pdiff_train_options {
     /// How the default engine's file keeps its matrices: PDIFF_DTYPE_F16 for half the size; 0:
     /// PDIFF_DTYPE_F32.
     pub precision: i32,
-    /// Principal components that the default engine keeps at most, for a smaller file; 0: as many as
-    /// the collection spans, up to 1,024.
+    /// Principal components that the default engine keeps at most, for a smaller file without what is
+    /// beyond them; 0: as many as the collection spans, up to 1,024, and what is beyond as noise.
     pub components: u32,
 }
 

@@ -39,10 +39,6 @@ impl Graph {
         Wire(self.wires.len() - 1)
     }
 
-    pub fn size(&self, wire: Wire) -> usize {
-        self.wires[wire.0].size
-    }
-
     /// `tensor` has the wire's units along `axis`, each `block` (or any number, where that is None)
     /// elements long, `repeat` times over.
     pub fn place(

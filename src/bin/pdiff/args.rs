@@ -143,7 +143,8 @@ pub struct Train {
     #[arg(long, default_value = "f32", value_parser = precision())]
     pub precision: Dtype,
     /// Principal components that the default engine keeps at most, for a
-    /// smaller file [default: as many as the collection spans, up to 1,024]
+    /// smaller file without what is beyond them [default: as many as the
+    /// collection spans, up to 1,024, and what is beyond as noise]
     #[arg(long, value_name = "COUNT")]
     pub components: Option<usize>,
     /// Keys every random number
