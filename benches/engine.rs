@@ -2,10 +2,12 @@
 //! parameters, and networks of 2,048 and 26,506 parameters from it. `cargo bench --bench engine`.
 
 mod job;
+mod trained;
 
 use divan::Bencher;
-use job::{collected, trained};
+use job::collected;
 use pdiff::{Cancel, Generator, SampleOptions, TrainOptions, train};
+use trained::trained;
 
 const SNAPSHOTS: usize = 300;
 

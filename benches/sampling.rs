@@ -5,14 +5,16 @@
 //! writes every figure as JSON, the seconds of a whole job of the published code's size among them.
 
 mod job;
+mod trained;
 
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use job::{collected, trained};
+use job::collected;
 use pdiff::{Cancel, Generator, Result, SampleOptions, train};
 use serde_json::{Value, json};
+use trained::trained;
 
 /// Parameters, and the snapshots that the generator is made from.
 const SIZES: [(usize, usize); 5] = [

@@ -1,12 +1,9 @@
-//! Collections and generators to time, of any size. Their numbers are made up; times do not depend on
+//! Collections to time work on, of any size. Their numbers are made up; times do not depend on
 //! them.
 
 use std::path::PathBuf;
 
-use pdiff::{
-    Cancel, CollectOptions, Dtype, Result, Snapshot, SnapshotSource, Tensor, TensorSpec,
-    TrainOptions, collect, train,
-};
+use pdiff::{CollectOptions, Dtype, Result, Snapshot, SnapshotSource, Tensor, TensorSpec, collect};
 use tempfile::TempDir;
 
 /// Weights on a smooth curve with noise, as a training run's are.
@@ -53,16 +50,4 @@ pub fn collected(snapshots: usize, parameters: usize) -> Result<(TempDir, PathBu
     };
     collect(&zoo, &source, &CollectOptions::default(), &mut |_| Ok(()))?;
     Ok((folder, zoo))
-}
-
-/// A generator of such a collection, trained for as many steps.
-pub fn trained(snapshots: usize, parameters: usize, steps: u64) -> Result<(TempDir, PathBuf)> {
-    let (folder, zoo) = collected(snapshots, parameters)?;
-    let file = folder.path().join("net.pdiff");
-    let options = TrainOptions {
-        steps: Some(steps),
-        ..TrainOptions::default()
-    };
-    train(&zoo, &file, &options, &Cancel::new(), &mut |_| Ok(()))?;
-    Ok((folder, file))
 }
