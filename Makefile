@@ -58,6 +58,14 @@ bench: need-cc need-c++ need-python3 need-cargo small ## times of training and s
 	$(TORCH) cargo bench --bench sampling -- -o $(CURDIR)/docs/results/sampling.json
 	$(MAKE) first
 
+# Each finished cell is a file under build/quality that is not made again.
+bench-quality: build ## zoos, generators and baselines by every measure, into docs; RIG=s-mlp for one rig alone
+	python3 benches/quality --programs $(BUILT) $(RIG)
+
+bench-quality-short: build ## the same stages at reduced size, in about a minute
+	rm -rf build/quality-short
+	python3 benches/quality --short --programs $(BUILT) --build build/quality-short
+
 # Made by the demo, so that it has a real network's size.
 first: small $(DEMO)/net.pdiff ## what opening and the first network cost without libtorch
 	$(CC) -std=c99 -D_POSIX_C_SOURCE=199309L -O2 -Wall -Wextra -Werror -Iinclude -o build/first benches/first.c \
@@ -131,4 +139,4 @@ lenet5 cifar10:
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench first demo seeds lenet5 cifar10 clean
+.PHONY: help build small test go-test portable lint header bench bench-quality bench-quality-short first demo seeds lenet5 cifar10 clean
