@@ -153,6 +153,14 @@ gpu-check: need-cc need-c++ need-python3 need-cargo ## CUDA against the CPU, and
 	@[ "$$(du -sm $(GPU) | cut -f1)" -lt 64 ] || { echo "$(GPU) has more than 64 MiB"; exit 1; }
 	$(GPU)/run docs/results
 
+# Each finished cell is a file under build/quality that is not made again.
+bench-quality: build ## zoos, generators and baselines by every measure, into docs; RIG=s-mlp for one rig alone
+	python3 benches/quality --programs $(BUILT) $(RIG)
+
+bench-quality-short: build ## the same stages at reduced size, in about a minute
+	rm -rf build/quality-short
+	python3 benches/quality --short --programs $(BUILT) --build build/quality-short
+
 # Made by the demo, so that it has a real network's size.
 first: small $(DEMO)/net.pdiff ## what opening and the first network cost without libtorch
 	$(CC) -std=c99 -D_POSIX_C_SOURCE=199309L -O2 -Wall -Wextra -Werror -Iinclude -o build/first benches/first.c \
@@ -228,4 +236,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test clean
+.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean

@@ -19,6 +19,8 @@ pub enum Budget {
     Weights,
     /// Forward evaluations on a selection set.
     Score,
+    /// Training steps on the training set.
+    Polish,
 }
 
 /// How a baseline makes networks.

@@ -26,6 +26,8 @@ pub struct Sets<'a> {
     pub samples: &'a dyn Rows,
     /// From that space to the weights that a scorer gets, in place.
     pub restore: &'a Restore<'a>,
+    /// The inverse of `restore`.
+    pub normalize: &'a Restore<'a>,
 }
 
 /// How to judge.
@@ -76,7 +78,7 @@ pub fn evaluate(
         + sets.held_out.map_or(0, Rows::len)
         + sets.samples.len()
         + plan.networks(&reference, count, options.seed)?;
-    let mut judge = Judge::new(scorer, sets.restore, total, progress);
+    let mut judge = Judge::new(scorer, sets, total, progress);
 
     let zoo = judge.score("zoo", sets.zoo)?;
     let zoo_score = Summary::of(&zoo.scores).ok_or_else(|| Error::Internal("empty zoo".into()))?;
@@ -96,19 +98,18 @@ pub fn evaluate(
             &reference.place(held_out)?,
         )?;
     }
-    let scored = judge.score("samples", sets.samples)?;
-    table.add(
-        Kind::Samples,
-        "samples",
-        &scored,
-        &reference.place(sets.samples)?,
-    )?;
+    let samples = judge.polish(sets.samples)?;
+    let scored = judge.score("samples", samples.rows())?;
+    let placement = reference.place(samples.rows())?;
+    let row = table.add(Kind::Samples, "samples", &scored, &placement)?;
+    row.budget = samples.budget(Budget::Weights);
 
     for (baseline, note) in plan.prepare(&reference, &zoo, &mut judge, count, options.seed)? {
-        let scored = judge.score(&baseline.name, &baseline)?;
-        let placement = reference.place(&baseline)?;
+        let networks = judge.polish(&baseline)?;
+        let scored = judge.score(&baseline.name, networks.rows())?;
+        let placement = reference.place(networks.rows())?;
         let row = table.add(Kind::Baseline, &baseline.name, &scored, &placement)?;
-        row.budget = baseline.budget;
+        row.budget = networks.budget(baseline.budget);
         row.note = note;
     }
     Ok(table.finish(options.seed))
@@ -156,6 +157,7 @@ impl Table<'_> {
                 .collect(),
             dispersion: self.reference.dispersion(place),
             displacement: self.reference.displacement(place),
+            ensemble: scored.ensemble,
             points: Points {
                 score: scored.scores.clone(),
                 novelty: novelty.iter().map(|d| *d as f32).collect(),

@@ -1,15 +1,13 @@
 //! A user's program as the scorer: networks go to files, scores come back as JSON.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
-use super::rows::Rows;
+use super::polish::CommandPolisher;
+use super::program::Program;
+use super::rows::{Matrix, Rows};
 use super::score::{Score, Scorer};
 use crate::error::{Error, Result};
 
-/// Networks that one call of a `{files}` command gets at most, and their float32 bytes together.
-const FILES: usize = 64;
-const BYTES: usize = 256 << 20;
 /// Characters of a program's output that an error shows.
 const SHOWN: usize = 80;
 
@@ -21,72 +19,26 @@ pub type WriteNetwork<'a> = dyn Fn(&[f32], &Path) -> Result<()> + 'a;
 /// The program prints one JSON object per network, in order (see [`Score`]). The command line is
 /// split into words as a shell does; no shell runs.
 pub struct CommandScorer<'a> {
-    words: Vec<String>,
-    many: bool,
+    program: Program,
     write: &'a WriteNetwork<'a>,
+    /// What networks go through before they are judged.
+    pub polisher: Option<CommandPolisher<'a>>,
 }
 
 impl<'a> CommandScorer<'a> {
     /// Fails on unbalanced quotes, and on a command without the word `{files}` or some `{file}`.
     pub fn new(command: &str, write: &'a WriteNetwork<'a>) -> Result<CommandScorer<'a>> {
-        let words = shlex::split(command).ok_or_else(|| {
-            Error::invalid(format!(
-                "the scoring command has unbalanced quotes: {command}"
-            ))
-        })?;
-        let many = words.iter().any(|word| word == "{files}");
-        if !many && !words.iter().any(|word| word.contains("{file}")) {
-            return Err(Error::invalid(format!(
-                "the scoring command names no network; write {{file}} or {{files}} where its file \
-                 goes, as in: {} {{file}}",
-                if command.trim().is_empty() {
-                    "./score"
-                } else {
-                    command.trim()
-                }
-            )));
-        }
-        Ok(CommandScorer { words, many, write })
-    }
-
-    /// Runs the program on some files and returns what it printed.
-    fn run(&self, files: &[PathBuf]) -> Result<String> {
-        let program = &self.words[0];
-        let mut command = Command::new(program);
-        for word in &self.words[1..] {
-            match files {
-                _ if word == "{files}" => command.args(files),
-                [file] => command.arg(word.replace("{file}", &file.to_string_lossy())),
-                _ => command.arg(word),
-            };
-        }
-        let output = command.stdin(Stdio::null()).output().map_err(|error| {
-            Error::invalid(match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    format!("{program}: command not found; give the path of a scoring program")
-                }
-                std::io::ErrorKind::PermissionDenied => {
-                    format!("{program}: not executable; make it so with chmod +x")
-                }
-                _ => format!("{program}: {error}"),
-            })
-        })?;
-        if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr);
-            let last = stderr.lines().rev().find(|line| !line.trim().is_empty());
-            return Err(Error::Callback(format!(
-                "{program} ended with {}: {}",
-                output.status,
-                last.unwrap_or("it wrote nothing to stderr").trim()
-            )));
-        }
-        String::from_utf8(output.stdout)
-            .map_err(|_| Error::Callback(format!("{program} printed bytes that are not UTF-8")))
+        let program = Program::new("scoring", command)?;
+        Ok(CommandScorer {
+            program,
+            write,
+            polisher: None,
+        })
     }
 
     /// The scores of `count` networks in a program's output.
     fn parse(&self, printed: &str, count: usize) -> Result<Vec<Score>> {
-        let program = &self.words[0];
+        let program = self.program.name();
         let mut stream = serde_json::Deserializer::from_str(printed).into_iter::<Score>();
         let (mut scores, mut start) = (Vec::with_capacity(count), 0);
         while let Some(score) = stream.next() {
@@ -126,12 +78,7 @@ impl Scorer for CommandScorer<'_> {
             .tempdir()
             .map_err(Error::io(&std::env::temp_dir()))?;
         let mut network = vec![0.0; networks.width()];
-        let fitting = BYTES / (4 * networks.width()).max(1);
-        let chunk = if self.many {
-            fitting.clamp(1, FILES)
-        } else {
-            1
-        };
+        let chunk = self.program.networks(networks.width());
         for start in (0..networks.len()).step_by(chunk) {
             let mut files = Vec::with_capacity(chunk);
             for row in start..(start + chunk).min(networks.len()) {
@@ -140,7 +87,7 @@ impl Scorer for CommandScorer<'_> {
                 (self.write)(&network, &file)?;
                 files.push(file);
             }
-            let printed = self.run(&files)?;
+            let printed = self.program.run(&files)?;
             for score in self.parse(&printed, files.len())? {
                 each(score)?;
             }
@@ -149,6 +96,11 @@ impl Scorer for CommandScorer<'_> {
             }
         }
         Ok(())
+    }
+
+    fn polish(&mut self, networks: &dyn Rows) -> Result<Option<Matrix>> {
+        let polish = |polisher: &CommandPolisher| polisher.polish(networks);
+        self.polisher.as_ref().map(polish).transpose()
     }
 }
 
@@ -207,7 +159,7 @@ mod tests {
     #[test]
     fn each_way_to_get_it_wrong_is_told_in_one_line() {
         assert!(message("").contains("names no network"));
-        assert!(message("./score").ends_with("as in: ./score {file}"));
+        assert!(message("./score").ends_with("as in: ./program {file}"));
         assert!(message("sh 'x {file}").contains("unbalanced quotes"));
         assert!(message("./no-such-program {file}").contains("command not found"));
         assert!(message("/etc/passwd {file}").contains("not executable"));

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::baselines::Budget;
+use super::ensemble::Ensemble;
 use super::summary::Summary;
 use super::verdict::Verdict;
 use crate::document;
@@ -48,6 +49,9 @@ pub struct Row {
     pub dispersion: Option<f64>,
     /// Spread about the zoo's mean over the zoo's.
     pub displacement: f64,
+    /// What networks of the set are worth together; none without probabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<Ensemble>,
     pub points: Points,
 }
 

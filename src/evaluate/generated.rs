@@ -50,6 +50,7 @@ pub fn evaluate_generator(
         normalizer,
     };
     let held_out = snapshots(held_out);
+    let layout = generator.layout();
     let sets = Sets {
         zoo: &snapshots(train),
         held_out: (!held_out.is_empty()).then_some(&held_out as &dyn Rows),
@@ -61,7 +62,11 @@ pub fn evaluate_generator(
             held: RefCell::default(),
         },
         restore: &|network| {
-            normalizer.backward(generator.layout(), network);
+            normalizer.backward(layout, network);
+            Ok(())
+        },
+        normalize: &|network| {
+            normalizer.forward(layout, network);
             Ok(())
         },
     };

@@ -1,9 +1,10 @@
 //! Which baselines an evaluation runs, and the choices that some of them leave open.
 
 use super::baselines::{Baseline, Budget, Method, STRENGTHS};
-use super::benchmark::Progress;
+use super::benchmark::{Progress, Sets};
+use super::polish::Polished;
 use super::reference::Reference;
-use super::rows::{Restore, Restored, Rows};
+use super::rows::{Matrix, Restore, Restored, Rows};
 use super::score::{Scored, Scorer, Tally};
 use super::summary::Summary;
 use crate::error::{Error, Result};
@@ -15,6 +16,7 @@ const TRIALS: usize = 16;
 pub(super) struct Judge<'a> {
     restore: &'a Restore<'a>,
     scorer: &'a mut dyn Scorer,
+    normalize: &'a Restore<'a>,
     tally: Tally,
     progress: &'a mut dyn FnMut(Progress) -> Result<()>,
     done: usize,
@@ -24,18 +26,34 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn new(
         scorer: &'a mut dyn Scorer,
-        restore: &'a Restore<'a>,
+        sets: &Sets<'a>,
         total: usize,
         progress: &'a mut dyn FnMut(Progress) -> Result<()>,
     ) -> Judge<'a> {
         Judge {
-            restore,
+            restore: sets.restore,
+            normalize: sets.normalize,
             scorer,
             tally: Tally::default(),
             progress,
             done: 0,
             total,
         }
+    }
+
+    /// A set as it is judged: trained on where the scorer does that.
+    pub(super) fn polish<'r>(&mut self, rows: &'r dyn Rows) -> Result<Polished<'r>> {
+        let networks = Restored {
+            rows,
+            restore: self.restore,
+        };
+        Ok(match self.scorer.polish(&networks)? {
+            Some(polished) => Polished::Polished(Matrix::from_rows(&Restored {
+                rows: &polished,
+                restore: self.normalize,
+            })?),
+            None => Polished::Unchanged(rows),
+        })
     }
 
     /// Scores a set, given in the normalized space.
@@ -150,7 +168,8 @@ impl Plan {
                     strength: candidate,
                 };
                 let trial = Baseline::new(reference, method, Budget::Score, TRIALS, !seed)?;
-                let scores = by(&judge.score(&trial.name, &trial)?);
+                let networks = judge.polish(&trial)?;
+                let scores = by(&judge.score(&trial.name, networks.rows())?);
                 let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
                 if mean >= bar {
                     strength = candidate;
@@ -167,7 +186,10 @@ impl Plan {
         }
         if self.greedy {
             let members = greedy_soup(reference, &by(zoo), seed, |soup| {
-                Ok(by(&judge.score("greedy soup", soup)?).iter().sum())
+                let networks = judge.polish(soup)?;
+                Ok(by(&judge.score("greedy soup", networks.rows())?)
+                    .iter()
+                    .sum())
             })?;
             let note = format!("members added in order of their {on}, kept when it does not fall");
             baselines.push((make(Method::SoupOf { members }, Budget::Score)?, Some(note)));

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ensemble::{Ensemble, Ensembles};
 use super::overlap::Errors;
-use super::rows::Rows;
+use super::rows::{Matrix, Rows};
 use crate::error::{Error, Result};
 
 /// What a scoring program says about one network; as JSON, `{"score": .97, ...}`.
@@ -21,6 +22,10 @@ pub struct Score {
     /// only one that has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<i64>>,
+    /// The probability of each class for each test example [examples x classes], one example after
+    /// another; with `labels`, gives what ensembles are worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probabilities: Option<Vec<f32>>,
 }
 
 /// Anything that scores networks: a host's callback, a command.
@@ -32,6 +37,12 @@ pub trait Scorer {
         networks: &dyn Rows,
         each: &mut dyn FnMut(Score) -> Result<()>,
     ) -> Result<()>;
+
+    /// Trains networks on before they are judged and gives all of them, in order; samples and
+    /// baselines alike go through it. None: they are judged as they are.
+    fn polish(&mut self, _networks: &dyn Rows) -> Result<Option<Matrix>> {
+        Ok(None)
+    }
 }
 
 /// A function of one network's weights is a scorer.
@@ -59,6 +70,8 @@ pub struct Scored {
     pub selection: Option<Vec<f64>>,
     /// [n], or none when the scorer gives no predictions.
     pub errors: Option<Vec<Errors>>,
+    /// None when the scorer gives no probabilities, or of too few networks.
+    pub ensemble: Option<Ensemble>,
 }
 
 /// Collects scores and refuses those that cannot be compared: not finite, or other fields or other
@@ -66,8 +79,8 @@ pub struct Scored {
 #[derive(Default)]
 pub struct Tally {
     labels: Option<Vec<i64>>,
-    /// Whether the first network had (a selection score, predictions).
-    shape: Option<(bool, bool)>,
+    /// Whether the first network had (a selection score, predictions), and how many probabilities.
+    shape: Option<(bool, bool, usize)>,
 }
 
 impl Tally {
@@ -80,9 +93,13 @@ impl Tally {
         seen: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Scored> {
         let (mut scores, mut selection, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ensembles = Ensembles::default();
         scorer.score(networks, &mut |score| {
             let who = format!("{name} {}", scores.len());
             errors.extend(self.check(&who, &score)?);
+            if let (Some(probabilities), Some(labels)) = (&score.probabilities, &self.labels) {
+                ensembles.add(probabilities, labels);
+            }
             scores.push(score.score);
             selection.extend(score.selection_score);
             seen(scores.len())
@@ -98,6 +115,7 @@ impl Tally {
         Ok(Scored {
             selection: (selection.len() == n).then_some(selection),
             errors: (errors.len() == n).then_some(errors),
+            ensemble: ensembles.finish(),
             scores,
         })
     }
@@ -109,17 +127,22 @@ impl Tally {
                 return bad(format!("its score is {value}; return a finite number"));
             }
         }
-        let shape = (score.selection_score.is_some(), score.predictions.is_some());
+        let probabilities = score.probabilities.as_deref().unwrap_or_default();
+        let shape = (
+            score.selection_score.is_some(),
+            score.predictions.is_some(),
+            probabilities.len(),
+        );
         if *self.shape.get_or_insert(shape) != shape {
             return bad(
-                "it has other fields than the first network's score; give selection_score and \
-                 predictions for every network or for none"
+                "it has other fields than the first network's score; give selection_score, \
+                 predictions and probabilities for every network or for none"
                     .into(),
             );
         }
-        let Some(predictions) = &score.predictions else {
+        if score.predictions.is_none() && score.probabilities.is_none() {
             return Ok(None);
-        };
+        }
         match (&self.labels, &score.labels) {
             (None, Some(labels)) => self.labels = Some(labels.clone()),
             (Some(known), Some(labels)) if known != labels => {
@@ -135,6 +158,26 @@ impl Tally {
             return bad(
                 "it has predictions and no labels; give labels with the first network".into(),
             );
+        };
+        if score.probabilities.is_some() {
+            let classes = probabilities.len() / labels.len().max(1);
+            if classes * labels.len() != probabilities.len()
+                || labels
+                    .iter()
+                    .any(|label| !(0..classes as i64).contains(label))
+            {
+                return bad(format!(
+                    "{} probabilities for {} labels; give one of each class for each label",
+                    probabilities.len(),
+                    labels.len()
+                ));
+            }
+            if let Some(p) = probabilities.iter().find(|p| !(0.0..=1.01).contains(*p)) {
+                return bad(format!("{p} is no probability; give softmax of the logits"));
+            }
+        }
+        let Some(predictions) = &score.predictions else {
+            return Ok(None);
         };
         if predictions.len() != labels.len() {
             return bad(format!(
@@ -205,5 +248,31 @@ mod tests {
             message(vec![first.clone(), with(&[1], None)]).contains("1 predictions for 2 labels")
         );
         assert!(message(vec![first, with(&[1, 2], Some(&[1, 1]))]).contains("labels differ"));
+    }
+
+    #[test]
+    fn probabilities_give_ensembles_and_are_checked() {
+        let sure = |probabilities: &[f32], labels: Option<&[i64]>| Score {
+            score: 1.0,
+            labels: labels.map(<[i64]>::to_vec),
+            probabilities: Some(probabilities.to_vec()),
+            ..Score::default()
+        };
+        let mut scores = vec![sure(&[0.8, 0.2], Some(&[0]))];
+        scores.extend((1..10).map(|_| sure(&[0.6, 0.4], None)));
+        let scored = tally(scores).unwrap();
+        let ensemble = scored.ensemble.unwrap();
+        assert!((ensemble.negative_log_likelihood + 0.62f64.ln()).abs() < 1e-6);
+        assert!(scored.errors.is_none());
+        let says = |probabilities: &[f32], labels: &[i64], part: &str| {
+            let message = message(vec![sure(probabilities, Some(labels))]);
+            assert!(message.contains(part), "{message}");
+        };
+        says(&[0.5, 0.5, 1.0], &[0, 1], "3 probabilities for 2 labels");
+        says(&[0.5, 0.5], &[2], "2 probabilities for 1 labels");
+        says(&[1.5, 0.5], &[0], "1.5 is no probability");
+        says(&[f32::NAN, 0.5], &[0], "NaN is no probability");
+        let other = vec![sure(&[0.5, 0.5], Some(&[0])), sure(&[1.0], None)];
+        assert!(message(other).contains("other fields"));
     }
 }

@@ -109,5 +109,6 @@ unsafe fn judged(
             "pdiff_score.predictions",
         )?,
         labels: list(said.labels, said.label_count, "pdiff_score.labels")?,
+        probabilities: None,
     })
 }

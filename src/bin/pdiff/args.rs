@@ -238,6 +238,10 @@ pub struct Evaluate {
     /// The scoring program: {file} stands for one network, {files} for up to 64
     #[arg(long, value_name = "COMMAND")]
     pub score: String,
+    /// A program that samples and baselines go through before they are judged: it
+    /// trains the network in {file}, or those in {files}, and writes them back
+    #[arg(long, value_name = "COMMAND")]
+    pub polish: Option<String>,
     /// Networks to sample
     #[arg(short = 'n', long, default_value_t = 200, value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub count: usize,

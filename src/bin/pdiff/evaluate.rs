@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pdiff::evaluate::{CommandScorer, Options, evaluate_generator, text};
+use pdiff::evaluate::{CommandPolisher, CommandScorer, Options, evaluate_generator, text};
 use pdiff::{Cancel, Collection, Error, Generator, Result, SampleOptions};
 
 use crate::args::Evaluate;
@@ -13,6 +13,10 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
     let generator = Generator::open(&args.generator)?;
     let write = |weights: &[f32], path: &Path| generator.write_network(weights, path);
     let mut scorer = CommandScorer::new(&args.score, &write)?;
+    scorer.polisher = match &args.polish {
+        Some(command) => Some(CommandPolisher::new(command, generator.layout(), &write)?),
+        None => None,
+    };
     let collection = match &args.collection {
         Some(folder) => Collection::open(folder)?,
         None => trained_on(&generator, &args.generator)?,

@@ -1,0 +1,126 @@
+"""Making the cells of a rig: zoo, alignment, generator and evaluation, each once.
+
+A cell that is there is not made again, and what is half made is thrown away, so a run that was ended goes on.
+"""
+
+import json
+import shlex
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Test images that networks are scored on; the zoo's scorer takes half as many for selection.
+IMAGES = 4000
+
+
+class Maker:
+    def __init__(self, programs, folder, rig):
+        self.pdiff, self.zoo = programs / "pdiff", programs / "zoo"
+        self.folder, self.rig = folder, rig
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def cells(self):
+        """Every (zoo seed, generator seed, budget) with its file, which is made where it is missing."""
+        for zoo_seed in self.rig.zoo_seeds:
+            for generator_seed in self.rig.generator_seeds:
+                for budget, polish in self.rig.budgets.items():
+                    name = f"z{zoo_seed}-g{generator_seed}-{budget.replace(' ', '-').replace('%', '')}"
+                    yield zoo_seed, generator_seed, budget, polish, self.folder / f"{name}.json"
+
+    def make(self, progress):
+        """Makes what is missing and gives (zoo seed, generator seed, budget, cell) of all."""
+        made = []
+        for zoo_seed, generator_seed, budget, polish, file in self.cells():
+            if not file.exists():
+                progress(file.stem)
+                self.evaluate(zoo_seed, generator_seed, polish, file)
+            made.append((zoo_seed, generator_seed, budget, json.loads(file.read_text())))
+        return made
+
+    def evaluate(self, zoo_seed, generator_seed, polish, file):
+        collection = self.collection(zoo_seed)
+        generator = self.generator(collection, zoo_seed, generator_seed)
+        evaluation = file.with_suffix(".part")
+        network = self.rig.network
+        command = [self.pdiff, "evaluate", generator, "-n", self.rig.samples, "--seed", generator_seed]
+        command += ["--baseline-count", self.rig.baselines, "-o", evaluation]
+        command += ["--score", f"{quoted(self.zoo)} score {network} --images {IMAGES} --probabilities {{files}}"]
+        if polish is not None:
+            command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
+        self.run(command)
+        cell = json.loads(evaluation.read_text())
+        for row in cell["rows"]:
+            del row["points"]
+        cell["seconds"] = json.loads(self.times(zoo_seed, generator_seed).read_text())
+        write(file, cell)
+        evaluation.unlink()
+
+    def collection(self, seed):
+        """The zoo, aligned where its members come from different runs."""
+        zoo = self.folder / f"z{seed}"
+        command = ["train"] if self.rig.kind == "T" else ["population", "--steps", self.rig.steps]
+        command += ["--seed", seed, *self.rig.network.split(), *self.rig.recipe.split(), "--collect"]
+        self.folder_once(zoo, [self.zoo, *command])
+        if self.rig.kind == "T":
+            return zoo
+        aligned = self.folder / f"z{seed}-aligned"
+        self.folder_once(aligned, [self.pdiff, "align", zoo, "-o"])
+        return aligned
+
+    def folder_once(self, folder, command):
+        """Runs a command that makes a folder, and keeps how long it took beside it."""
+        if folder.exists():
+            return
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        seconds = self.run([*command, part])
+        write(folder.with_name(folder.name + ".seconds"), seconds)
+        part.rename(folder)
+
+    def generator(self, collection, zoo_seed, generator_seed):
+        generator = self.folder / f"z{zoo_seed}-g{generator_seed}.pdiff"
+        times = self.times(zoo_seed, generator_seed)
+        if not times.exists():
+            command = [self.pdiff, "train", collection, "--seed", generator_seed, *self.rig.training.split()]
+            training = self.run([*command, "-o", generator])
+            samples = self.folder / "samples.part"
+            shutil.rmtree(samples, ignore_errors=True)
+            sampling = self.run([self.pdiff, "sample", generator, "-n", self.rig.samples, "-o", samples])
+            shutil.rmtree(samples)
+            zoo = json.loads((self.folder / f"z{zoo_seed}.seconds").read_text())
+            write(times, {"zoo": zoo, "training": training, "sampling": sampling, "samples": self.rig.samples})
+        return generator
+
+    def times(self, zoo_seed, generator_seed):
+        return self.folder / f"z{zoo_seed}-g{generator_seed}.seconds"
+
+    def run(self, command):
+        """How long the command took, in seconds. It fails loudly, with what the program said."""
+        begun = time.monotonic()
+        ended = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True)
+        if ended.returncode:
+            raise SystemExit(f"bench-quality: {' '.join(map(str, command[:2]))} failed: {last(ended.stderr)}")
+        return time.monotonic() - begun
+
+
+def fetch(rig):
+    """Fetches a rig's images where they are not there yet."""
+    if rig.data and not (ROOT / "examples/zoo/data/full" / rig.data).exists():
+        subprocess.run([ROOT / "examples/zoo/data/fetch", rig.data], check=True)
+
+
+def write(file, value):
+    part = file.with_name(file.name + ".tmp")
+    part.write_text(json.dumps(value, indent=1) + "\n")
+    part.replace(file)
+
+
+def quoted(path):
+    return shlex.quote(str(path))
+
+
+def last(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"

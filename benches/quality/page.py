@@ -1,0 +1,94 @@
+"""Tables and pictures of what was measured, put between the markers of docs/benchmarks.md."""
+
+from figures import COLUMNS, OURS, TARGETS, shown, verdicts
+
+BEGIN = "<!-- quality: begin, written by make bench-quality -->"
+END = "<!-- quality: end -->"
+SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "NP1", "ens", "nll", "ece"]
+
+
+def markdown(results, images):
+    """The section of all rigs; `images` is where the pictures lie, seen from the page."""
+    parts = []
+    for name, rig in results.items():
+        parts.append(f"### {name}: {rig['about']}, kind {rig['kind']} (`make bench-quality RIG={name}`)\n")
+        parts.append(f"![Accuracy against distance]({images}/quality-{name}.svg)\n")
+        for budget, rows in rig["budgets"].items():
+            parts.append(f"**{budget[0].upper()}{budget[1:]}**\n")
+            parts.append(table(rows))
+            parts.append("\n".join(verdicts(rows)) + "\n")
+        parts.append(price(rig["cost"]) + "\n")
+    return "\n".join(parts)
+
+
+def table(rows):
+    columns = [column for column in SHOWN if any(row[column] for row in rows.values())]
+    lines = [f"| set | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
+    for name, row in rows.items():
+        bold = "**" if name == OURS else ""
+        lines.append(f"| {bold}{name}{bold} | {' | '.join(shown(row, column) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
+def price(cost):
+    begin = (
+        f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s; "
+        f"the zoo took {cost['zoo_seconds']:.0f} s, the generator {cost['training_seconds']:.0f} s: "
+    )
+    if cost["cheaper_from"] is None:
+        return begin + "a generator is never cheaper than training."
+    return begin + f"a generator is cheaper from {cost['cheaper_from']:,} networks on."
+
+
+def inserted(page, section):
+    """The page with the section between its markers. Fails without them."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise SystemExit(f"docs/benchmarks.md: has no lines {BEGIN} and {END}; put them where the tables go")
+    head, rest = page.split(BEGIN)
+    return f"{head}{BEGIN}\n\n{section}\n{END}{rest.split(END)[1]}"
+
+
+WIDTH, HEIGHT, LEFT, TOP, LEGEND = 420, 300, 60, 20, 240
+
+
+def picture(rows):
+    """Mean score against nearest distance, one dot for each set, as SVG."""
+    dots = {name: (row["novel"][0], row["mean"][0]) for name, row in rows.items()}
+    spans = [span([dot[axis] for dot in dots.values()]) for axis in (0, 1)]
+
+    def place(dot):
+        x, y = ((dot[axis] - low) / (high - low) for axis, (low, high) in enumerate(spans))
+        return LEFT + x * WIDTH, TOP + (1 - y) * HEIGHT
+
+    total = LEFT + WIDTH + LEGEND, TOP + HEIGHT + 50
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" '
+        'font-size="12">',
+        f'<rect width="{total[0]}" height="{total[1]}" fill="#fff"/>',
+        f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#999"/>',
+    ]
+    for axis, (low, high) in enumerate(spans):
+        for k in range(5):
+            at = low + (high - low) * k / 4
+            x, y = place((at, spans[1][0]) if axis == 0 else (spans[0][0], at))
+            if axis == 0:
+                out.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{at:.2f}</text>')
+            else:
+                out.append(f'<text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{at:.3f}</text>')
+    middle = LEFT + WIDTH / 2
+    out.append(f'<text x="{middle}" y="{TOP + HEIGHT + 38}" text-anchor="middle">nearest distance to the zoo</text>')
+    out.append(f'<text x="{LEFT}" y="{TOP - 6}">mean accuracy</text>')
+    for number, (name, dot) in enumerate(dots.items()):
+        x, y = place(dot)
+        colour = "#c22" if name == OURS else "#161" if name in TARGETS else "#468"
+        label = f'fill="{colour}">{number}'
+        out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
+        out.append(f'<text x="{x + 6:.1f}" y="{y - 4:.1f}" {label}</text>')
+        out.append(f'<text x="{LEFT + WIDTH + 16}" y="{TOP + 12 + 16 * number}" {label} {name}</text>')
+    return "\n".join(out) + "\n</svg>\n"
+
+
+def span(values):
+    low, high = min(values), max(values)
+    room = (high - low) * 0.05 or 0.5
+    return low - room, high + room

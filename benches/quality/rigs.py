@@ -1,0 +1,106 @@
+"""What is judged: kinds of zoo by architectures, with the recipe of each.
+
+Kinds: T, consecutive steps of one run; S, runs branched from one short warm-up; I, independent seeds. The zoos' seeds
+are used here alone: nothing in the method was chosen on them.
+"""
+
+from dataclasses import dataclass
+
+ZOO_SEEDS = [101, 102, 103]
+GENERATOR_SEEDS = [1, 2, 3]
+
+
+@dataclass(frozen=True)
+class Rig:
+    kind: str  # T, S or I
+    about: str
+    network: str  # what every zoo command is told
+    data: str  # what examples/zoo/data/fetch is told; empty: in the repository
+    recipe: str  # of `zoo train` for T, of `zoo population` for S and I
+    steps: int = 0  # of one member, which polish is a share of
+    training: str = ""  # what `pdiff train` is told; empty: its defaults
+    samples: int = 100
+    baselines: int = 40  # networks of each
+    zoo_seeds: tuple = tuple(ZOO_SEEDS)
+    generator_seeds: tuple = tuple(GENERATOR_SEEDS)
+
+    @property
+    def budgets(self):
+        """Polish, by what it is called: the arguments of `zoo polish`, or None for none."""
+        budgets = {"weights only": None}
+        if self.kind != "T":
+            budgets["polish 1%"] = f"--steps {self.steps // 100} --batch 256"
+            budgets["polish 10%"] = f"--steps {self.steps // 10} --batch 64"
+        return budgets
+
+
+MNIST = "--data mnist"
+FASHION = "--data fashion"
+SUBSET = "--data fashion-subset"
+
+RIGS = {
+    "t-mlp": Rig("T", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", ""),
+    "t-cnn": Rig("T", "CNN of 6,678 parameters, part of Fashion-MNIST", f"--net cnn {SUBSET}", "", ""),
+    "t-lenet5": Rig("T", "LeNet-5, MNIST", f"--net lenet5 {MNIST}", "mnist", ""),
+    "s-mlp": Rig(
+        "S", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 300 --branch 200", steps=2000
+    ),
+    "s-mlp128": Rig(
+        "S",
+        "MLP 784-128-128-10, MNIST",
+        f"--net mlp --widths 128,128 {MNIST}",
+        "mnist",
+        "--members 100 --branch 100",
+        steps=1000,
+    ),
+    "s-mlp196": Rig(
+        "S",
+        "MLP 196-32-32-10, MNIST 14x14",
+        f"--net mlp {MNIST} --pool 2",
+        "mnist",
+        "--members 300 --branch 400",
+        steps=4000,
+    ),
+    "s-cnn": Rig(
+        "S",
+        "CNN of 6,678 parameters, part of Fashion-MNIST",
+        f"--net cnn {SUBSET}",
+        "",
+        "--members 100 --branch 100",
+        steps=1000,
+    ),
+    "i-mlp196": Rig(
+        "I", "MLP 196-32-32-10, MNIST 14x14", f"--net mlp {MNIST} --pool 2", "mnist", "--members 300", steps=4000
+    ),
+    "i-mlp": Rig("I", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 512", steps=2000),
+    # Users' case 30: 200 seeds. Training them is all of the time, so there is one zoo.
+    "i-cnn": Rig(
+        "I",
+        "CNN of 6,656 parameters, Fashion-MNIST",
+        f"--net cnn-6656 {FASHION}",
+        "fashion",
+        "--members 200",
+        steps=2000,
+        zoo_seeds=(101,),
+    ),
+    "small": Rig(
+        "T", "CNN of 6,678 parameters, 10 snapshots of one run", f"--net cnn {SUBSET}", "", "--snapshots 10 --every 30"
+    ),
+}
+
+# What CI runs: every stage at reduced size, on images in the repository.
+SHORT = {
+    "short": Rig(
+        "I",
+        "MLP 49-8-8-10, part of Fashion-MNIST 7x7",
+        f"--net mlp --widths 8,8 {SUBSET} --pool 4",
+        "",
+        "--members 60 --peak 1e-2",
+        steps=300,
+        training="--steps 200",
+        samples=20,
+        baselines=10,
+        zoo_seeds=(101,),
+        generator_seeds=(1,),
+    )
+}
