@@ -192,6 +192,7 @@ fn bowl(network: &[f32]) -> Result<Score> {
         selection_score: Some(1.0 - 0.1 * loss),
         predictions: Some(network.iter().map(|x| i64::from(*x > 1.8)).collect()),
         labels: Some(vec![0; 40]),
+        probabilities: None,
     })
 }
 
