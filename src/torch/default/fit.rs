@@ -22,7 +22,8 @@ use crate::tensor::Tensor;
 
 /// Leading components that the flow moves.
 const WIDTH: usize = 32;
-const HIDDEN: usize = 128;
+/// Features of the network per latent that it moves.
+const FEATURES: usize = 4;
 const BLOCKS: usize = 2;
 const STEPS: u64 = 2400;
 const BATCH: usize = 256;
@@ -132,9 +133,10 @@ pub(super) fn flow(
         ));
         return Ok(None);
     }
+    let width = codec.latents.min(WIDTH);
     let architecture = Architecture {
-        width: codec.latents.min(WIDTH),
-        hidden: HIDDEN,
+        width,
+        hidden: FEATURES * width,
         blocks: BLOCKS,
         conditions: job.conditions.len(),
     };

@@ -28,7 +28,7 @@ use crate::tensor::Tensor;
 const SAMPLER_STEPS: usize = 8;
 /// The same with a condition, whose networks lie closer together than the collection's and so at the
 /// end of paths that bend more.
-const CONDITIONAL_STEPS: usize = 16;
+const CONDITIONAL_STEPS: usize = 32;
 
 /// Trains and writes a generator of the default engine.
 pub(super) fn train(job: &mut Job) -> Result<Report> {
