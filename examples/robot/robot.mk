@@ -28,7 +28,7 @@ robot-frames: $(ROBOT)/robot-frames ## the picture of the robot: docs/images/rob
 robot-zoo: $(ROBOT)/zoo-robot build ## trains the robot's collection and generator again
 	rm -rf $(ROBOT_SOURCE)/zoo
 	$(ROBOT)/zoo-robot --collection $(ROBOT_SOURCE)/zoo
-	$(PDIFF) train $(ROBOT_SOURCE)/zoo -o $(ROBOT_SOURCE)/cheetah.pdiff --components 24 --precision f16
+	$(PDIFF) train $(ROBOT_SOURCE)/zoo -o $(ROBOT_SOURCE)/cheetah.pdiff --components 22 --precision f16 --steps 6000
 
 robot-test: need-cargo need-c++ need-python3 ## the robot at reduced size, where MuJoCo can be had
 	@if [ ! -e $(ROBOT_SOURCE)/cheetah.pdiff ]; \
