@@ -498,3 +498,43 @@ fn polish_changes_samples_and_baselines_and_not_the_members() {
         assert!(row.dispersion.unwrap() < 1e-6);
     }
 }
+
+#[test]
+fn ensembles_are_kept_and_shown_where_probabilities_are_given() {
+    let (zoo, samples) = (cloud(20, 1.0, 1), cloud(10, 1.0, 2));
+    let sets = Sets {
+        zoo: &zoo,
+        held_out: None,
+        samples: &samples,
+        restore: &|_| Ok(()),
+        normalize: &|_| Ok(()),
+    };
+    let mut sure = |network: &[f32]| {
+        let score = bowl(network)?;
+        let probabilities = score.predictions.iter().flatten();
+        Ok(Score {
+            probabilities: Some(
+                probabilities
+                    .flat_map(|class| [0.9 - 0.8 * *class as f32, 0.1 + 0.8 * *class as f32])
+                    .collect(),
+            ),
+            ..score
+        })
+    };
+    let plain = evaluate(&sets, &mut bowl, &options(&["soup of 2"]), &mut |_| Ok(())).unwrap();
+    assert!(plain.rows.iter().all(|row| row.ensemble.is_none()));
+    assert!(!text(&plain).contains("ten together"));
+    let evaluation = evaluate(&sets, &mut sure, &options(&["soup of 2"]), &mut |_| Ok(())).unwrap();
+    let counts: Vec<usize> = evaluation
+        .rows
+        .iter()
+        .map(|row| row.ensemble.unwrap().count)
+        .collect();
+    assert_eq!(counts, [2, 1, 1]);
+    assert!(text(&evaluation).contains("ten together"));
+    assert!(
+        text(&evaluation)
+            .lines()
+            .all(|line| line.chars().count() <= 100)
+    );
+}

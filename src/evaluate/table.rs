@@ -61,13 +61,56 @@ pub fn legend(evaluation: &Evaluation) -> String {
     )
 }
 
-/// Plain text in at most 100 columns: the table, its legend and the verdicts. Long names are cut, and
-/// the median is left to Markdown, the page and the JSON.
+/// What ten networks of each set are worth together, where the scorer gave probabilities.
+fn ensembles(evaluation: &Evaluation) -> Vec<Vec<String>> {
+    let titles = [
+        "ten together",
+        "ensembles",
+        "accuracy",
+        "nll",
+        "calibration error",
+    ];
+    let rows = evaluation.rows.iter().filter_map(|row| {
+        let ensemble = row.ensemble?;
+        Some(vec![
+            row.name.clone(),
+            ensemble.count.to_string(),
+            number(ensemble.accuracy),
+            number(ensemble.negative_log_likelihood),
+            number(ensemble.calibration_error),
+        ])
+    });
+    let mut grid = vec![titles.map(String::from).to_vec()];
+    grid.extend(rows);
+    grid
+}
+
+/// Plain text in at most 100 columns: the table, its legend, ensembles and the verdicts. Long names are cut, and the
+/// median is left to Markdown, the page and the JSON.
 pub fn text(evaluation: &Evaluation) -> String {
     let mut grid = grid(evaluation);
     for row in &mut grid {
         row.remove(MEDIAN);
     }
+    let kinds = evaluation.rows.iter().map(|row| row.kind);
+    let targets = kinds.take_while(|kind| *kind != Kind::Baseline).count();
+    let mut lines = ruled(&grid, &[1, 1 + targets]);
+    lines.push(String::new());
+    lines.extend(wrap(&legend(evaluation), ""));
+    lines.push(String::new());
+    let ensembles = ensembles(evaluation);
+    if ensembles.len() > 1 {
+        lines.extend(ruled(&ensembles, &[1]));
+        lines.push(String::new());
+    }
+    for verdict in &evaluation.verdicts {
+        lines.extend(wrap(&verdict.text, verdict.tone.mark()));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Rows with their cells below one another and a rule before those of `rules`; the first column is cut to fit.
+fn ruled(grid: &[Vec<String>], rules: &[usize]) -> Vec<String> {
     let columns = grid[0].len();
     let mut widths: Vec<usize> = (0..columns)
         .map(|c| {
@@ -82,10 +125,7 @@ pub fn text(evaluation: &Evaluation) -> String {
     let rule = "-".repeat(widths.iter().sum::<usize>() + columns - 1);
     let mut lines = Vec::new();
     for (i, row) in grid.iter().enumerate() {
-        let first_baseline = i > 1
-            && evaluation.rows[i - 1].kind == Kind::Baseline
-            && evaluation.rows[i - 2].kind != Kind::Baseline;
-        if i == 1 || first_baseline {
+        if rules.contains(&i) {
             lines.push(rule.clone());
         }
         let name: String = row[0].chars().take(widths[0]).collect();
@@ -95,13 +135,7 @@ pub fn text(evaluation: &Evaluation) -> String {
         }
         lines.push(line);
     }
-    lines.push(String::new());
-    lines.extend(wrap(&legend(evaluation), ""));
-    lines.push(String::new());
-    for verdict in &evaluation.verdicts {
-        lines.extend(wrap(&verdict.text, verdict.tone.mark()));
-    }
-    lines.join("\n") + "\n"
+    lines
 }
 
 /// The table alone, as Markdown.
