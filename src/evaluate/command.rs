@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn each_way_to_get_it_wrong_is_told_in_one_line() {
         assert!(message("").contains("names no network"));
-        assert!(message("./score").ends_with("as in: ./program {file}"));
+        assert!(message("./score").ends_with("as in: ./score {file}"));
         assert!(message("sh 'x {file}").contains("unbalanced quotes"));
         assert!(message("./no-such-program {file}").contains("command not found"));
         assert!(message("/etc/passwd {file}").contains("not executable"));

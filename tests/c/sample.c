@@ -51,6 +51,7 @@ static void golden_numbers(void) {
     size_t i;
     pdiff_init(&options, sizeof options);
     options.seed = UINT64_MAX;
+    options.sampler = PDIFF_SAMPLER_HEUN;
     options.first = 5;
     options.condition = condition;
     options.condition_length = 2;
