@@ -25,14 +25,16 @@ robot-frames: $(ROBOT)/robot-frames ## the picture of the robot: docs/images/rob
 	python3 $(ROBOT_SOURCE)/png.py $(ROBOT)/frames.ppm docs/images/robot.png
 
 # About an hour on two cores; what a killed run has trained is in build/robot/training, where the next one goes on.
-robot-zoo: $(ROBOT)/zoo-robot build ## trains the robot's collection and generator again
+robot-zoo: $(ROBOT)/zoo-robot ## trains the robot's collection again
 	rm -rf $(ROBOT_SOURCE)/zoo
 	$(ROBOT)/zoo-robot --collection $(ROBOT_SOURCE)/zoo
+
+robot-generator: build ## learns the robot's generator from its collection again
 	$(PDIFF) train $(ROBOT_SOURCE)/zoo -o $(ROBOT_SOURCE)/cheetah.pdiff --components 22 --precision f16 --steps 6000
 
 robot-test: need-cargo need-c++ need-python3 ## the robot at reduced size, where MuJoCo can be had
 	@if [ ! -e $(ROBOT_SOURCE)/cheetah.pdiff ]; \
-	then echo "robot-test: skipped, as the generator is not there: make robot-zoo trains it"; \
+	then echo "robot-test: skipped, as the generator is not there: make robot-generator trains it"; \
 	elif $(ROBOT_SOURCE)/fetch; then $(MAKE) robot-check; \
 	else echo "robot-test: skipped, as it needs the wheels mujoco and gymnasium from PyPI"; fi
 
@@ -53,4 +55,4 @@ $(ROBOT_PROGRAMS): $(ROBOT)/%: $(ROBOT)/%.o $(ROBOT_SHARED) $(SMALL)/libpdiff.so
 $(ROBOT)/robot-frames: $(ROBOT_SCREEN:%=$(ROBOT)/%.o) $(ROBOT_SHARED) $(SMALL)/libpdiff.so
 	$(CXX) $(ROBOT_SCREEN:%=$(ROBOT)/%.o) $(ROBOT_SHARED) -lEGL $(ROBOT_LINK)
 
-.PHONY: robot robot-bench robot-frames robot-zoo robot-test robot-check
+.PHONY: robot robot-bench robot-frames robot-zoo robot-generator robot-test robot-check
