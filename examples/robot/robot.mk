@@ -21,7 +21,7 @@ robot-bench: $(ROBOT_PROGRAMS) ## the robot's policies for 50 unseen speeds besi
 	python3 $(ROBOT_SOURCE)/picture.py docs/results/robot.json docs/images/robot-speed.svg
 
 robot-frames: $(ROBOT)/robot-frames ## the picture of the robot: docs/images/robot.png
-	$(ROBOT)/robot-frames 1 5
+	$(ROBOT)/robot-frames 1 4.5
 	python3 $(ROBOT_SOURCE)/png.py $(ROBOT)/frames.ppm docs/images/robot.png
 
 # About an hour on two cores; what a killed run has trained is in build/robot/training, where the next one goes on.

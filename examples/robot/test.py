@@ -1,6 +1,7 @@
 """Tests the robot's programs, with MuJoCo, at reduced size. Usage: test.py FOLDER_OF_THE_PROGRAMS"""
 
 import json
+import math
 import pathlib
 import struct
 import subprocess
@@ -91,12 +92,12 @@ class Robot(unittest.TestCase):
 
     def test_a_policy_in_a_file_is_scored(self):
         # A policy without torque stands still: its return is 0, but for the fall to its feet.
-        shapes = {"0.weight": [64, 17], "0.bias": [64], "2.weight": [64, 64], "2.bias": [64], "4.weight": [6, 64], "4.bias": [6]}
+        shapes = {"0": [64, 17], "2": [64, 64], "4": [6, 64]}
         header, offset = {}, 0
-        for name, shape in shapes.items():
-            size = 4
-            for length in shape:
-                size *= length
+        parts = [(f"{layer}.weight", shape) for layer, shape in shapes.items()]
+        parts += [(f"{layer}.bias", shape[:1]) for layer, shape in shapes.items()]
+        for name, shape in parts:
+            size = 4 * math.prod(shape)
             header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
             offset += size
         text = json.dumps(header, separators=(",", ":")).encode()

@@ -52,7 +52,8 @@ std::vector<Trained> read_collection(const std::filesystem::path &collection) {
                                 static_cast<std::size_t>(row[0])});
         }
     }
-    if (policies.empty()) throw std::runtime_error(collection.string() + " holds no policies: make robot-zoo trains some");
+    if (policies.empty())
+        throw std::runtime_error(collection.string() + " holds no policies: make robot-zoo trains some");
     std::sort(policies.begin(), policies.end(), [](const Trained &a, const Trained &b) {
         return std::tie(a.family, a.target) < std::tie(b.family, b.target);
     });

@@ -6,7 +6,7 @@ namespace robot {
 
 Generator::Generator(const std::string &path) : generator_(pdiff::Generator::open(path)) {
     if (generator_.parameters() != parameters || generator_.conditions() != std::vector<std::string>{"speed"})
-        throw std::runtime_error(path + " generates no policies of the cheetah: make robot-generator trains one that does");
+        throw std::runtime_error(path + " generates no policies of the cheetah: make robot-generator learns one");
 }
 
 Weights Generator::sample(double speed, std::uint64_t seed, std::size_t count) const {

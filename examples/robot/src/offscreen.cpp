@@ -14,7 +14,8 @@ constexpr int most_geometries = 200;
 
 // Makes a context of desktop OpenGL current that belongs to no window; it lasts as long as the process.
 void make_context() {
-    const auto display_of = reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(eglGetProcAddress("eglGetPlatformDisplayEXT"));
+    const auto display_of =
+        reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(eglGetProcAddress("eglGetPlatformDisplayEXT"));
     const EGLDisplay display =
         display_of ? display_of(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, nullptr) : EGL_NO_DISPLAY;
     const EGLint wanted[] = {EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_NONE};
@@ -37,6 +38,8 @@ Offscreen::Offscreen(const mjModel &model, int width, int height) : model_(model
     mjv_defaultOption(&option_);
     mjr_defaultContext(&context_);
     mjv_makeScene(&model, &scene_, most_geometries);
+    // The light is for a body at the origin: far from there shadows tear.
+    scene_.flags[mjRND_SHADOW] = 0;
     mjr_makeContext(&model, &context_, mjFONTSCALE_100);
     mjr_setBuffer(mjFB_OFFSCREEN, &context_);
     camera_.type = mjCAMERA_TRACKING;

@@ -138,6 +138,9 @@ void print_counts(std::FILE *file, const char *name, const std::vector<std::size
     std::fprintf(file, "  \"%s\": [", name);
     for (std::size_t i = 0; i < counts.size(); ++i) std::fprintf(file, "%s%zu", i == 0 ? "" : ", ", counts[i]);
     std::fprintf(file, "],\n");
+    std::printf("%s:", name);
+    for (const std::size_t count : counts) std::printf(" %zu", count);
+    std::printf("\n");
 }
 
 void print_set(std::FILE *file, const Set &set, bool last) {

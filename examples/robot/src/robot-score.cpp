@@ -23,7 +23,7 @@ robot::Weights read_policy(const std::string &path) {
 }
 
 void score(const robot::Options &options) {
-    if (options.rest().size() != 2) throw std::runtime_error("give a policy's file and a speed: robot-score FILE SPEED");
+    if (options.rest().size() != 2) throw std::runtime_error("give a file and a speed: robot-score FILE SPEED");
     const double target = robot::speed(options.rest()[1]);
     const robot::Model model = robot::load_model(options.text("model"));
     robot::Cheetah cheetah(*model);

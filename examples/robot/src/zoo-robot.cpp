@@ -58,7 +58,7 @@ void zoo(const robot::Options &options) {
 int main(int count, char **arguments) {
     return robot::run_program("zoo-robot",
                               {{"collection", "build/robot/zoo", "folder of the collection, made new"},
-                               {"work", "build/robot/training", "folder of what is trained, taken up again after a kill"},
+                               {"work", "build/robot/training", "folder of what is trained, to go on from after a kill"},
                                {"families", "4", "independent families"},
                                {"speeds", "64", "target speeds of a family, from 0.5 to 5 m/s"},
                                {"root", "120", "iterations at a family's first speed"},
