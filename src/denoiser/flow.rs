@@ -6,6 +6,7 @@
 //! Gaussian; the network learns what is not Gaussian. Conditioning is feature-wise (FiLM, arXiv
 //! 1709.07871): time and condition scale and shift the features of each block.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,8 @@ pub(crate) struct Flow {
     output: Dense,
     /// Per latent, how much of the velocity held-out snapshots confirmed, from 0 to 1.
     gain: Vec<f32>,
+    /// What [`Flow::film`] gives without a condition at the times it was prepared for.
+    prepared: Vec<(f64, Vec<f32>)>,
 }
 
 impl Flow {
@@ -142,7 +145,15 @@ impl Flow {
             blocks: (0..architecture.blocks).map(block).collect::<Result<_>>()?,
             output: Dense::read(lookup, "output", w, h)?,
             gain: lookup("denoiser.gain", &[w])?,
+            prepared: Vec::new(),
         })
+    }
+
+    /// Computes ahead what depends on these times alone: as much work as the velocity of one network.
+    pub(crate) fn prepare(&mut self, times: impl Iterator<Item = f64>) {
+        self.prepared = times
+            .map(|theta| (theta, self.computed_film(theta, None)))
+            .collect();
     }
 
     /// Latents that the flow moves.
@@ -152,7 +163,15 @@ impl Flow {
 
     /// What time and a standardized condition, or none, do to the features of each block: their
     /// scale and then their shift, [blocks, 2 hidden].
-    fn film(&self, theta: f64, condition: Option<&[f32]>) -> Vec<f32> {
+    fn film(&self, theta: f64, condition: Option<&[f32]>) -> Cow<'_, [f32]> {
+        let at = |(time, _): &&(f64, Vec<f32>)| *time == theta;
+        match (condition, self.prepared.iter().find(at)) {
+            (None, Some((_, film))) => Cow::Borrowed(film),
+            _ => Cow::Owned(self.computed_film(theta, condition)),
+        }
+    }
+
+    fn computed_film(&self, theta: f64, condition: Option<&[f32]>) -> Vec<f32> {
         let h = self.architecture.hidden;
         let mut features = time_features(theta).to_vec();
         if self.architecture.conditions > 0 {

@@ -4,7 +4,7 @@ mod ode;
 mod sampler;
 mod schedule;
 
-pub use ode::{adams_bashforth, euler, heun};
+pub use ode::{adams_bashforth, euler, heun, times};
 #[cfg(any(test, feature = "torch"))]
 pub use sampler::{ddim, ddpm, dpm_solver_pp_2m};
 pub use schedule::Schedule;

@@ -16,9 +16,9 @@ pub fn euler(
 ) -> Result<()> {
     let h = step_size(from, to, steps)?;
     let mut d = vec![0.0; x.len()];
-    for i in 0..steps {
+    for (i, time) in times(from, to, steps).enumerate() {
         tick(i)?;
-        v.predict(x, from + h * i as f64, &mut d)?;
+        v.predict(x, time, &mut d)?;
         for (x, &d) in x.iter_mut().zip(&d) {
             *x = (f64::from(*x) + h * f64::from(d)) as f32;
         }
@@ -39,9 +39,9 @@ pub fn heun(
     let mut d = vec![0.0; x.len()];
     let mut d_next = vec![0.0; x.len()];
     let mut x_next = vec![0.0; x.len()];
-    for i in 0..steps {
+    for (i, time) in times(from, to, steps).enumerate() {
         tick(i)?;
-        v.predict(x, from + h * i as f64, &mut d)?;
+        v.predict(x, time, &mut d)?;
         for ((next, &x), &d) in x_next.iter_mut().zip(&*x).zip(&d) {
             *next = (f64::from(x) + h * f64::from(d)) as f32;
         }
@@ -66,9 +66,9 @@ pub fn adams_bashforth(
     let h = step_size(from, to, steps)?;
     let mut d = vec![0.0; x.len()];
     let mut d_before = vec![0.0; x.len()];
-    for i in 0..steps {
+    for (i, time) in times(from, to, steps).enumerate() {
         tick(i)?;
-        v.predict(x, from + h * i as f64, &mut d)?;
+        v.predict(x, time, &mut d)?;
         let before = if i == 0 { 0.0 } else { 0.5 };
         for ((x, &d), &d_before) in x.iter_mut().zip(&d).zip(&d_before) {
             let slope = (1.0 + before) * f64::from(d) - before * f64::from(d_before);
@@ -77,6 +77,12 @@ pub fn adams_bashforth(
         std::mem::swap(&mut d, &mut d_before);
     }
     Ok(())
+}
+
+/// Where `steps` even steps begin.
+pub fn times(from: f64, to: f64, steps: usize) -> impl Iterator<Item = f64> {
+    let h = (to - from) / steps as f64;
+    (0..steps).map(move |i| from + h * i as f64)
 }
 
 fn step_size(from: f64, to: f64, steps: usize) -> Result<f64> {

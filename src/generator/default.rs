@@ -1,5 +1,6 @@
 //! The default engine: a trigonometric flow over principal components.
 
+use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{Components, Decoder, strips};
 use crate::container::Container;
 use crate::denoiser::{Architecture, Flow};
+use crate::diffusion::times;
 use crate::error::{Error, Result};
 use crate::generator::calibration::Calibration;
 use crate::generator::file::GeneratorFile;
@@ -19,6 +21,9 @@ use crate::normalize::Normalizer;
 /// The calibration's tensors in the file.
 pub(crate) const CALIBRATION_MATRIX: &str = "calibration.matrix";
 pub(crate) const CALIBRATION_SHIFT: &str = "calibration.shift";
+
+/// More sampler steps than this are no generator's own number.
+const MOST_STEPS: usize = 10_000;
 
 /// What the default engine keeps about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +66,12 @@ impl DefaultEngine {
                 "its latents have no valid width",
             ));
         }
+        if !(1..=MOST_STEPS).contains(&config.steps) {
+            return Err(Error::corrupt(
+                container.path(),
+                format!("its sampler takes {} steps", config.steps),
+            ));
+        }
         decoder(container, config.latents, parameters)?;
         let residual = match config.residual {
             true => container.f32_copied("codec.residual", &[Some(parameters)])?,
@@ -78,7 +89,13 @@ impl DefaultEngine {
             latents: config.latents,
             flow: config
                 .flow
-                .map(|architecture| Flow::read(&lookup, architecture))
+                .map(|architecture| -> Result<Flow> {
+                    let mut flow = Flow::read(&lookup, architecture)?;
+                    if architecture.conditions == 0 {
+                        flow.prepare(times(0.0, FRAC_PI_2, config.steps));
+                    }
+                    Ok(flow)
+                })
                 .transpose()?,
             calibration: config
                 .flow
