@@ -44,7 +44,7 @@ struct DLManagedTensor;
 #define PDIFF_NEWER_VERSION 4
 
 /**
- * A snapshot differs from its collection in names, shapes, dtypes or metrics.
+ * A snapshot differs from its collection in names, shapes, dtypes or metrics, or a symmetry does not fit.
  */
 #define PDIFF_MISMATCH 5
 
@@ -186,6 +186,16 @@ struct DLManagedTensor;
 #define PDIFF_SAMPLER_AB2 6
 
 /**
+ * Snapshots are taken as they are.
+ */
+#define PDIFF_ALIGN_NONE 0
+
+/**
+ * Snapshots' hidden units are brought into one order first, by weight matching (arXiv 2209.04836).
+ */
+#define PDIFF_ALIGN_WEIGHTS 1
+
+/**
  * Stops long work from any thread. Made by pdiff_cancel_new, freed by pdiff_cancel_free.
  */
 typedef struct pdiff_cancel pdiff_cancel;
@@ -289,7 +299,8 @@ typedef struct pdiff_progress {
      */
     size_t struct_size;
     /**
-     * `collect`; `evaluate`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
+     * `collect`; `align`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`,
+     * `denoiser`, `gates`.
      */
     const char *phase;
     /**
@@ -349,6 +360,96 @@ typedef struct pdiff_collect_options {
 } pdiff_collect_options;
 
 /**
+ * What the units of a permutation group do in one network: a place that a callback fills.
+ */
+typedef struct pdiff_activations {
+    /**
+     * sizeof(pdiff_activations) of the library, which may be larger than this header's.
+     */
+    size_t struct_size;
+    /**
+     * The group's name in the symmetry spec, until the callback returns.
+     */
+    const char *group;
+    uint64_t examples;
+    uint64_t units;
+    /**
+     * [examples, units], to be filled: each unit's activation on each example, the same examples for
+     * every network; for a convolution its mean over an example's positions, or one position's. A
+     * group that is all zero keeps its order.
+     */
+    float *values;
+} pdiff_activations;
+
+/**
+ * Called on the calling thread, once for each snapshot in the collection's order, with its flat
+ * network of `parameters` numbers and a place for each of the spec's `group_count` permutation groups
+ * in their order; all last until it returns. It fills the places with finite numbers and returns 0;
+ * anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no longjmp may leave
+ * it.
+ */
+typedef int32_t (*pdiff_activation_callback)(void *context,
+                                             const float *network,
+                                             uint64_t parameters,
+                                             const struct pdiff_activations *const *groups,
+                                             size_t group_count);
+
+/**
+ * What an alignment may choose. Zero in any field is the default: weight matching by the symmetry
+ * that the collection has, or that names and shapes say without a doubt.
+ */
+typedef struct pdiff_align_options {
+    /**
+     * sizeof(pdiff_align_options).
+     */
+    size_t struct_size;
+    /**
+     * The symmetry spec, JSON as docs/formats.md describes it. NULL: the collection's, or what names
+     * and shapes say without a doubt.
+     */
+    const char *symmetry;
+    /**
+     * Times that all snapshots are aligned to their mean to find the next; 0: 4. Weight matching.
+     */
+    uint64_t rounds;
+    /**
+     * Keys the order in which groups are matched.
+     */
+    uint64_t seed;
+    /**
+     * 1: rectified units are brought to one scale too, where the symmetry has scalings.
+     */
+    int32_t balance;
+    /**
+     * Threads; 0: one per core. The result is the same for any number.
+     */
+    uint32_t threads;
+    /**
+     * Examples [example_count, example_numbers], on which the library runs the spec's chain to match
+     * units by what they do and not by their weights. NULL: none.
+     */
+    const float *examples;
+    /**
+     * How many there are, or with a callback how many activations of a unit it gives.
+     */
+    uint64_t example_count;
+    /**
+     * Numbers of one example: the product of the chain's input.
+     */
+    uint64_t example_numbers;
+    /**
+     * Gives activations to match units by, in place of examples. NULL: not.
+     */
+    pdiff_activation_callback activations;
+    void *activations_context;
+    /**
+     * Called as the work goes on. NULL: not.
+     */
+    pdiff_progress_callback progress;
+    void *progress_context;
+} pdiff_align_options;
+
+/**
  * What training may choose. Zero in any field is the default, which serves any collection.
  */
 typedef struct pdiff_train_options {
@@ -396,6 +497,23 @@ typedef struct pdiff_train_options {
      * beyond them; 0: as many as the collection spans, up to 1,024, and what is beyond as noise.
      */
     uint32_t components;
+    /**
+     * One of PDIFF_ALIGN_*. Networks of different seeds want it.
+     */
+    int32_t align;
+    /**
+     * 1: rectified units are brought to one scale too, where the symmetry has scalings.
+     */
+    int32_t balance;
+    /**
+     * The symmetry spec to align by, JSON as docs/formats.md describes it. NULL: the collection's, or
+     * what names and shapes say without a doubt.
+     */
+    const char *symmetry;
+    /**
+     * Times that all snapshots are aligned to their mean to find the next; 0: 4.
+     */
+    uint64_t align_rounds;
 } pdiff_train_options;
 
 /**
@@ -680,6 +798,27 @@ int32_t pdiff_collect(const char *collection,
                       struct pdiff_error *error);
 
 /**
+ * Writes a copy of a collection whose snapshots have their hidden units in one order, to a new folder.
+ * Every network computes what it did. Units are matched by their weights (arXiv 2209.04836), or by
+ * what they do on examples, or by activations that the host gives.
+ *
+ * Parameters: `collection`, the folder's path. `aligned`, the new folder's, whole or not there.
+ * `options`, NULL for the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
+ * Returns: PDIFF_OK.
+ * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_MISMATCH for a symmetry that names a missing tensor or axis,
+ * whose sizes differ or that changes what its chain computes; PDIFF_UNSUPPORTED where there is none
+ * and names and shapes leave it open; PDIFF_CALLBACK when a callback ends the work or an activation
+ * is not finite; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_CANCELLED; PDIFF_OUT_OF_MEMORY.
+ * Ownership: everything stays the caller's and is not used after the call.
+ * Threads: any.
+ */
+int32_t pdiff_align(const char *collection,
+                    const char *aligned,
+                    const struct pdiff_align_options *options,
+                    const struct pdiff_cancel *cancel,
+                    struct pdiff_error *error);
+
+/**
  * Learns a generator from a collection and writes it to a file, which is replaced only on success.
  *
  * A checkpoint stands beside the file while the work goes on; after a kill, a failure or a cancel
@@ -688,9 +827,9 @@ int32_t pdiff_collect(const char *collection,
  * Parameters: `collection`, the folder's path. `generator`, the file's path. `options`, NULL for
  * the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
  * Returns: PDIFF_OK.
- * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_CORRUPT;
- * PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE; PDIFF_UNSUPPORTED in a build without
- * libtorch; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+ * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_MISMATCH for a symmetry
+ * that does not fit; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE;
+ * PDIFF_UNSUPPORTED in a build without libtorch, and where the symmetry is not clear; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
  * Ownership: everything stays the caller's and is not used after the call.
  * Threads: any. Trainings of one file must not overlap.
  */

@@ -209,7 +209,8 @@ template <typename R, typename... Arguments> class Callable<R(Arguments...)> {
 
 /// Where long work is.
 struct Progress {
-    /// collect; evaluate; or a phase of training: codec, autoencoder, denoiser, gates. Lasts until the callable returns.
+    /// collect; align; evaluate; or a phase of training: align, codec, autoencoder, denoiser, gates. Lasts until the callable
+    /// returns.
     const char *phase;
     /// Steps of the phase: those done, and all.
     std::uint64_t step, total;
@@ -241,6 +242,18 @@ struct Score {
 /// Judges a network, [parameters], in the units and the order of Generator::sample. Returns a Score, or nullopt to end
 /// the work.
 using OnScore = Callable<std::optional<Score>(Span<const float> network)>;
+
+/// What the units of a permutation group do in one network: [examples, units], to be filled.
+struct Activations {
+    /// The group's name in the symmetry spec, until the callable returns.
+    const char *group;
+    std::size_t examples, units;
+    Span<float> values;
+};
+
+/// Shown a snapshot's network, [parameters], and a place for each permutation group in the spec's order; both last until
+/// the callable returns. It fills every place with each unit's activation on each example, the same for every network.
+using OnActivations = Callable<bool(Span<const float> network, Span<const Activations> groups)>;
 
 /// What to sample. As it is made, one network of seed 0.
 struct SampleOptions {
@@ -275,6 +288,30 @@ struct CollectOptions {
     OnProgress progress = {};
 };
 
+/// What an alignment may choose. As it is made, weight matching by the symmetry that the collection has, or that names
+/// and shapes say without a doubt.
+struct AlignOptions {
+    /// The symmetry spec, JSON. Empty: the collection's, or what names and shapes say without a doubt.
+    std::string symmetry = {};
+    /// Times that all snapshots are aligned to their mean to find the next; 0: 4. Weight matching.
+    std::uint64_t rounds = 0;
+    std::uint64_t seed = 0;
+    /// Brings rectified units to one scale too, where the symmetry has scalings.
+    bool balance = false;
+    /// Threads; 0: one per core.
+    std::uint32_t threads = 0;
+    /// Examples [examples, numbers], on which the library runs the spec's chain to match units by what they do. Not
+    /// copied.
+    Span<const float> examples = {};
+    /// Numbers of one example.
+    std::size_t example_numbers = 0;
+    /// Gives activations to match units by, in place of examples, and on how many.
+    OnActivations activations = {};
+    std::uint64_t activation_examples = 0;
+    /// Called as the work goes on.
+    OnProgress progress = {};
+};
+
 /// What training may choose. As it is made it serves any collection.
 struct TrainOptions {
     Engine engine = Engine::standard;
@@ -290,6 +327,14 @@ struct TrainOptions {
     /// Principal components that the default engine keeps at most, for a smaller file; 0: as many as the collection
     /// spans, up to 1,024.
     std::uint32_t components = 0;
+    /// Brings the snapshots' hidden units into one order first. Networks of different seeds want it.
+    bool align = false;
+    /// The symmetry spec to align by, JSON. Empty: the collection's, or what names and shapes say without a doubt.
+    std::string symmetry = {};
+    /// Brings rectified units to one scale too, where the symmetry has scalings.
+    bool balance = false;
+    /// Times that all snapshots are aligned to their mean to find the next; 0: 4.
+    std::uint64_t align_rounds = 0;
     /// Seconds between checkpoints of the training; 0: 30.
     std::uint32_t checkpoint_seconds = 0;
     /// Called as the work goes on.
@@ -542,6 +587,7 @@ struct Host {
     const OnProgress *watch = nullptr;
     const OnNetwork *visit = nullptr;
     const OnScore *judge = nullptr;
+    const OnActivations *run = nullptr;
     Score scored = {}; // the latest, whose predictions C reads until the next
 
     static std::int32_t progress(void *context, const pdiff_progress *at) {
@@ -571,6 +617,20 @@ struct Host {
             out->labels = host.scored.labels.data();
             out->label_count = host.scored.labels.size();
             return true;
+        });
+    }
+
+    static std::int32_t activations(void *context, const float *numbers, std::uint64_t parameters,
+                                    const pdiff_activations *const *groups, std::size_t group_count) {
+        Host &host = *static_cast<Host *>(context);
+        return host.call.guarded([&] {
+            std::vector<Activations> places;
+            for (std::size_t i = 0; i < group_count; i++) {
+                const auto examples = static_cast<std::size_t>(groups[i]->examples);
+                const auto units = static_cast<std::size_t>(groups[i]->units);
+                places.push_back({groups[i]->group, examples, units, Span<float>(groups[i]->values, examples * units)});
+            }
+            return (*host.run)(Span<const float>(numbers, static_cast<std::size_t>(parameters)), places);
         });
     }
 
@@ -676,6 +736,7 @@ class Cancel {
 
   private:
     friend class Generator;
+    friend Answer<void> align(const std::string &, const std::string &, const AlignOptions &, const Cancel *);
     friend Answer<void> train(const std::string &, const std::string &, const TrainOptions &, const Cancel *);
 
     explicit Cancel(pdiff_cancel *handle) noexcept : handle_(handle) {}
@@ -714,11 +775,43 @@ inline Answer<void> collect(const std::string &collection, Span<const Snapshot> 
     return call.answer();
 }
 
+/// Writes a copy of a collection whose snapshots have their hidden units in one order, to a new folder, which is whole or
+/// not there. Every network computes what it did.
+///
+/// Errors: invalid_argument; mismatch for a symmetry that does not fit or changes what its chain computes; unsupported
+/// where it is not clear; callback when a callable ends the work or an activation is not finite; corrupt; newer_version;
+/// io; cancelled; out_of_memory.
+inline Answer<void> align(const std::string &collection, const std::string &aligned, const AlignOptions &options = {},
+                          const Cancel *cancel = nullptr) {
+    detail::Call call;
+    detail::Host host{call, &options.progress, nullptr, nullptr, &options.activations};
+    const char *from = call.text("collection", collection);
+    const char *to = call.text("aligned", aligned);
+    const pdiff_cancel *token = Cancel::c(call, cancel);
+    if (options.example_numbers != 0 && options.examples.size() % options.example_numbers != 0)
+        call.refuse(Status::invalid_argument, "examples are no multiple of example_numbers; pass whole examples");
+    auto chosen = detail::ready<pdiff_align_options>();
+    chosen.symmetry = call.text_or_null("symmetry", options.symmetry);
+    chosen.rounds = options.rounds;
+    chosen.seed = options.seed;
+    chosen.balance = options.balance;
+    chosen.threads = options.threads;
+    chosen.examples = options.examples.size() == 0 ? nullptr : options.examples.data();
+    chosen.example_numbers = options.example_numbers;
+    chosen.example_count = options.example_numbers == 0 ? options.activation_examples
+                                                        : options.examples.size() / options.example_numbers;
+    chosen.activations = options.activations ? detail::Host::activations : nullptr;
+    chosen.activations_context = &host;
+    host.watches(chosen);
+    call.run([&](pdiff_error *error) { return pdiff_align(from, to, &chosen, token, error); });
+    return call.answer();
+}
+
 /// Learns a generator from a collection and writes it to a file, which is replaced only on success. After a cancel, a
 /// failure or a kill the same call resumes to the same result. Trainings of one file must not overlap.
 ///
-/// Errors: invalid_argument; too_few_snapshots below two; corrupt; newer_version; io; device_unavailable; unsupported
-/// in a build without libtorch; cancelled; callback; out_of_memory; torch.
+/// Errors: invalid_argument; too_few_snapshots below two; mismatch for a symmetry that does not fit; corrupt;
+/// newer_version; io; device_unavailable; unsupported in a build without libtorch; cancelled; callback; out_of_memory; torch.
 inline Answer<void> train(const std::string &collection, const std::string &generator, const TrainOptions &options = {},
                           const Cancel *cancel = nullptr) {
     detail::Call call;
@@ -735,6 +828,10 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
     chosen.device_index = options.device_index;
     chosen.precision = static_cast<std::int32_t>(options.precision);
     chosen.components = options.components;
+    chosen.align = options.align ? PDIFF_ALIGN_WEIGHTS : PDIFF_ALIGN_NONE;
+    chosen.symmetry = call.text_or_null("symmetry", options.symmetry);
+    chosen.balance = options.balance;
+    chosen.align_rounds = options.align_rounds;
     chosen.checkpoint_seconds = options.checkpoint_seconds;
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });

@@ -82,6 +82,12 @@ pub(crate) fn hidden(folder: &Path, what: &str) -> PathBuf {
     ))
 }
 
+/// The name beside `target` for what goes when the work on it is done, the same after a kill.
+pub(crate) fn unfinished(target: &Path, what: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    folder_of(target).join(format!("{UNFINISHED}{name}-{what}"))
+}
+
 /// Replaces `target` by `bytes`.
 pub(crate) fn write(target: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(target)?;

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::generator::{Cancel, Device, EngineName, Report};
 use crate::layout::Dtype;
 use crate::progress::Progress;
+use crate::symmetry::{AlignOptions, Spec};
 
 /// What training may choose. The defaults serve any collection.
 #[derive(Clone, Debug)]
@@ -23,6 +24,11 @@ pub struct TrainOptions {
     /// Principal components that the default engine keeps at most, for a smaller file without what is
     /// beyond them; None: as many as the collection spans, up to 1,024, and what is beyond as noise.
     pub components: Option<usize>,
+    /// How the snapshots are aligned first; None: they are taken as they are.
+    pub align: Option<AlignOptions>,
+    /// By what symmetry they are aligned; None: the collection's own, or what [`crate::symmetry::infer`]
+    /// reads off names and shapes.
+    pub symmetry: Option<Spec>,
     /// Seconds between checkpoints of the training, from which a killed one resumes.
     pub checkpoint_seconds: u64,
 }
@@ -37,6 +43,8 @@ impl Default for TrainOptions {
             autoencoder_steps: None,
             precision: Dtype::F32,
             components: None,
+            align: None,
+            symmetry: None,
             checkpoint_seconds: 30,
         }
     }
@@ -46,11 +54,13 @@ impl Default for TrainOptions {
 /// `generator`, which is replaced only on success. Returns the report that the file carries.
 ///
 /// A checkpoint stands beside the generator (`<generator>.checkpoint`) while the work goes on; a
-/// call with the same collection and options resumes from it to the same result. `progress` may
+/// call with the same collection and options resumes from it to the same result. Aligned snapshots
+/// stand there too, as large as the collection, until the call ends. `progress` may
 /// return an error, which ends the training like a cancel.
 ///
 /// Fails with [`Error::TooFewSnapshots`] below two snapshots, [`Error::DeviceUnavailable`],
-/// [`Error::Cancelled`], [`Error::Unsupported`] in a build without libtorch.
+/// [`Error::Cancelled`], [`Error::Unsupported`] in a build without libtorch or where the symmetry is not
+/// clear, [`Error::Mismatch`] where its spec does not fit.
 pub fn train(
     collection: &Path,
     generator: &Path,

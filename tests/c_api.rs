@@ -105,6 +105,11 @@ fn collect() {
 }
 
 #[test]
+fn align() {
+    passes("align");
+}
+
+#[test]
 fn train() {
     passes("train");
 }
@@ -198,7 +203,11 @@ fn a_killed_training_resumes_to_the_same_generator() {
     let (output, folder) = run("killed", "torch");
     is_killed(&output);
     let zoo = folder.path().join("trained");
+    let spec = r#"{"permutations": [{"name": "fc", "size": 2, "places": [
+        {"tensor": "fc.weight", "axis": 0}, {"tensor": "fc.bias", "axis": 0}]}]}"#;
     let options = pdiff::TrainOptions {
+        align: Some(Default::default()),
+        symmetry: Some(pdiff::symmetry::Spec::parse(spec, "spec").unwrap()),
         steps: Some(200),
         checkpoint_seconds: 1,
         ..Default::default()
@@ -225,6 +234,13 @@ fn a_killed_training_resumes_to_the_same_generator() {
     let (began_at, fresh) = sample("fresh.pdiff");
     assert!(resumed_at > 1 && began_at == 1, "{resumed_at} {began_at}");
     assert_eq!(resumed, fresh);
+    // What the kill left is gone, the aligned copy too.
+    let left = fs::read_dir(folder.path()).unwrap();
+    let unfinished = |entry: &fs::DirEntry| {
+        let name = entry.file_name().display().to_string();
+        name.starts_with('.') && name.contains("aligned") || name.ends_with(".checkpoint")
+    };
+    assert_eq!(left.map(Result::unwrap).filter(unfinished).count(), 0);
 }
 
 /// The names of the header's functions.

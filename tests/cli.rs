@@ -90,12 +90,15 @@ impl Place {
         ]);
     }
 
-    /// In runs/, perceptrons 4-6-3 that are one network with its hidden units in five orders.
-    fn permuted_perceptrons(&self) {
+    /// In runs/, perceptrons 4-6-3 that are one network and noise, with its hidden units in six orders.
+    fn permuted_perceptrons(&self, count: usize, noise: f32) {
         fs::create_dir(self.path("runs")).unwrap();
-        for turn in 0..5 {
+        for turn in 0..count {
             let unit = |u: usize| (u + turn) % 6;
-            let number = |a: usize, b: usize| ((a * 7 + b * 3) as f32).sin().to_le_bytes();
+            let number = |a: usize, b: usize| {
+                let own = noise * ((a * 5 + b * 11 + turn * 37) as f32).sin();
+                (((a * 7 + b * 3) as f32).sin() + own).to_le_bytes()
+            };
             let tensors = [
                 (
                     "fc1.weight",
@@ -579,7 +582,7 @@ fn inspect_knows_any_checkpoint() {
 #[test]
 fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     let place = Place::new();
-    place.permuted_perceptrons();
+    place.permuted_perceptrons(5, 0.0);
     place.collect(&["--condition", "speed=2"]);
     let spec = place.json(&["inspect", "zoo", "--symmetry"]);
     assert_eq!(spec["permutations"][0]["size"], 6);
@@ -641,6 +644,30 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     let balanced = Collection::open(&place.path("balanced")).unwrap();
     assert_eq!(balanced.symmetry().unwrap().scalings[0].name, "fc1");
     assert!(balanced.weights(0) != zoo.weights(0));
+
+    let inputs = |name: &str, dtype, numbers: &[u8]| {
+        let view = TensorView::new(dtype, vec![16, 4], numbers).unwrap();
+        let bytes = safetensors::serialize([("inputs", view)], None).unwrap();
+        fs::write(place.path(name), bytes).unwrap();
+    };
+    let numbers: Vec<u8> = (0..64).flat_map(|i| ((i * i) as f32).cos().to_le_bytes()).collect();
+    inputs("inputs.safetensors", safetensors::Dtype::F32, &numbers);
+    inputs("whole.safetensors", safetensors::Dtype::I32, &numbers);
+    let by = |output: &str, spec: &str, inputs: &str| {
+        ["align", "zoo", "-o", output, "--spec", spec, "--activations", inputs].map(str::to_owned)
+    };
+    let by_inputs = by("by-inputs", "spec.json", "inputs.safetensors");
+    let said = place.json(&by_inputs.each_ref().map(String::as_str));
+    assert!(said["after"].as_f64().unwrap() < 1e-6, "{said}");
+    fs::write(place.path("groups.json"), spec.to_string()).unwrap();
+    for (spec, file, says) in [
+        ("spec.json", "whole.safetensors", "in floating point"),
+        ("groups.json", "inputs.safetensors", "no chain"),
+        ("spec.json", checkpoint, "4 tensors"),
+    ] {
+        let error = place.fails(&by("new", spec, file).each_ref().map(String::as_str));
+        assert!(error.contains(says), "{error}");
+    }
     fs::write(place.path("spec.json"), chain.to_string()).unwrap();
     let error = place.fails(&["align", "zoo", "-o", "new", "--spec", "spec.json"]);
     assert!(error.contains("half changes the function"), "{error}");
@@ -653,6 +680,69 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     place.prints(&["collect", "other", "runs/network-000000.safetensors"]);
     let error = place.fails(&["align", "other", "-o", "new"]);
     assert!(error.contains("write a spec"), "{error}");
+}
+
+/// Training that aligns gives what training on an aligned copy gives, and is judged beside it.
+#[cfg(feature = "torch")]
+#[test]
+fn a_training_aligns_first_and_its_evaluation_too() {
+    let place = Place::new();
+    place.permuted_perceptrons(40, 0.1);
+    place.collect(&[]);
+    place.prints(&["align", "zoo", "-o", "aligned"]);
+    place.prints(&["train", "aligned", "-o", "two.pdiff", "--steps", "20"]);
+    let said = place.prints(&[
+        "train",
+        "zoo",
+        "-o",
+        "one.pdiff",
+        "--steps",
+        "20",
+        "--align",
+    ]);
+    let note = "40 snapshots aligned over 1 group; two of them are ";
+    assert!(said.contains(note), "{said}");
+    assert!(place.prints(&["inspect", "one.pdiff"]).contains(note));
+    let about = &place.json(&["inspect", "one.pdiff"])["about"]["provenance"];
+    let alignment = &about["alignment"];
+    assert!(alignment["before"].as_f64() > alignment["after"].as_f64());
+    assert_eq!(
+        alignment["spec"],
+        place.json(&["inspect", "zoo", "--symmetry"])
+    );
+    let zoo = about["collection"].as_str().unwrap();
+    assert!(zoo.ends_with("/zoo"), "{zoo}");
+    let network = |generator: &str, folder: &str| {
+        place.prints(&["sample", generator, "-o", folder]);
+        fs::read(place.path(folder).join("network-000000.safetensors")).unwrap()
+    };
+    assert!(network("one.pdiff", "a") == network("two.pdiff", "b"));
+
+    // More snapshots change nothing of what the generator is judged beside.
+    place.prints(&["collect", "zoo", "runs/network-000003.safetensors"]);
+    let rows = |generator: &str| {
+        let judged = ["evaluate", generator, "--score", SCORE, "-n", "9"];
+        let baselines = ["--baseline", "soup", "--baseline", "noise"];
+        place.json(&[&judged[..], &baselines].concat())["rows"].clone()
+    };
+    assert_eq!(rows("one.pdiff"), rows("two.pdiff"));
+
+    let spec = place.json(&["inspect", "zoo", "--symmetry"]).to_string();
+    fs::write(
+        place.path("spec.json"),
+        spec.replace("fc2.weight", "fc3.weight"),
+    )
+    .unwrap();
+    let wrong = ["train", "zoo", "-o", "new.pdiff", "--align", "--spec"];
+    let error = place.fails(&[&wrong[..], &["spec.json"]].concat());
+    assert!(error.contains("no tensor fc3.weight"), "{error}");
+    fs::write(place.path("spec.json"), spec).unwrap();
+    let error = place.fails(&[&wrong[..], &["spec.json", "--balance"]].concat());
+    assert!(error.contains("no scalings"), "{error}");
+    let left = fs::read_dir(place.0.path()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().display().to_string());
+    let unfinished = |name: &String| name.starts_with('.') || name.starts_with("new");
+    assert_eq!(names.filter(unfinished).count(), 0);
 }
 
 #[test]

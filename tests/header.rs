@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources in the header's order.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "error",
     "structs",
     "versioned",
     "handles",
     "collect",
+    "align",
     "train",
     "generator",
     "sample",

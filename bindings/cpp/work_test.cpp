@@ -183,6 +183,57 @@ TEST(Evaluate, ScoresInCpp) {
           [&] { generator.evaluate(zoo, folder / "e.json", cancels, few(), &cancel); });
 }
 
+TEST(Align, ByWeightsOrByWhatTheHostSays) {
+    const Folder folder;
+    const std::string zoo = collected(folder, 6);
+    const std::string shard = "/shard-000000.safetensors";
+    pdiff::AlignOptions options;
+    options.symmetry = R"({"permutations": [{"name": "fc", "size": 2, "places": [
+        {"tensor": "fc.weight", "axis": 0}, {"tensor": "fc.bias", "axis": 0}]}]})";
+    int steps = 0;
+    options.progress = [&](const Progress &at) {
+        EXPECT_STREQ(at.phase, "align");
+        steps++;
+    };
+    pdiff::align(zoo, folder / "weights", options);
+    EXPECT_EQ(steps, 5 * 6);
+    // Its units are in one order already.
+    EXPECT_EQ(text_of(folder / "weights" + shard), text_of(zoo + shard));
+
+    // A host whose units answer the other way round in every second network.
+    int calls = 0;
+    options.activation_examples = 3;
+    options.activations = [&](pdiff::Span<const float> network, pdiff::Span<const pdiff::Activations> groups) {
+        EXPECT_EQ(network.size(), 8u);
+        EXPECT_EQ(groups.size(), 1u);
+        EXPECT_STREQ(groups[0].group, "fc");
+        EXPECT_EQ(groups[0].values.size(), 3u * 2u);
+        const std::size_t turned = static_cast<std::size_t>(calls++ % 2);
+        const float own[] = {1, 2, 3}, other[] = {1, 5, 2};
+        for (std::size_t i = 0; i < 3; i++) {
+            groups[0].values[2 * i + turned] = own[i];
+            groups[0].values[2 * i + 1 - turned] = other[i];
+        }
+    };
+    pdiff::align(zoo, folder / "activations", options);
+    EXPECT_EQ(calls, 6);
+    EXPECT_NE(text_of(folder / "activations" + shard), text_of(zoo + shard));
+
+    options.activations = [](auto, auto) { throw Enough{6}; };
+    EXPECT_THROW(pdiff::align(zoo, folder / "new", options), Enough);
+    options.activations = {};
+    options.example_numbers = 4;
+    const std::vector<float> three = {1, 2, 3};
+    options.examples = three;
+    fails(Status::invalid_argument, "whole examples", [&] { pdiff::align(zoo, folder / "new", options); });
+    options.example_numbers = 3;
+    fails(Status::invalid_argument, "no chain", [&] { pdiff::align(zoo, folder / "new", options); });
+    options = {};
+    options.symmetry = "{}";
+    fails(Status::invalid_argument, "names no permutation", [&] { pdiff::align(zoo, folder / "new", options); });
+    EXPECT_FALSE(std::filesystem::exists(folder / "new"));
+}
+
 TEST(Train, LearnsOrSaysThatItCannot) {
     const Folder folder;
     const std::string zoo = collected(folder, 30), net = folder / "net.pdiff";
@@ -192,6 +243,10 @@ TEST(Train, LearnsOrSaysThatItCannot) {
     options = {};
     options.precision = pdiff::DType::i8;
     fails(Status::invalid_argument, "precision 8", [&] { pdiff::train(zoo, net, options); });
+    options = {};
+    options.align = true;
+    options.symmetry = "{";
+    fails(Status::invalid_argument, "symmetry:", [&] { pdiff::train(zoo, net, options); });
     options = {};
     options.steps = 20;
     try {

@@ -15,7 +15,7 @@ import (
 
 // Progress is where long work is.
 type Progress struct {
-	// Phase is collect, evaluate, or a phase of training: codec, autoencoder, denoiser, gates.
+	// Phase is collect, align, evaluate, or a phase of training: align, codec, autoencoder, denoiser, gates.
 	Phase       string
 	Step, Total uint64
 	// Loss is the phase's latest; NaN where it has none.
@@ -31,9 +31,11 @@ type callbacks struct {
 	progress func(Progress) error
 	score    func(network []float32) (Score, error)
 	visit    func(number uint64, network []float32) error
-	scored   memory // what C was lent with the latest score
-	err      error
-	panicked any
+	// activations fills a place for each permutation group.
+	activations func(network []float32, groups []Activations) error
+	scored      memory // what C was lent with the latest score
+	err         error
+	panicked    any
 }
 
 const goOn, end = 0, 1

@@ -25,6 +25,22 @@ func (m *memory) text(name, value string) *C.char {
 	return (*C.char)(unsafe.Pointer(lend(m, bytes)))
 }
 
+// optional is NULL for an empty text.
+func (m *memory) optional(name, value string) *C.char {
+	if value == "" {
+		return nil
+	}
+	return m.text(name, value)
+}
+
+// truth is how C has a bool.
+func truth(value bool) C.int32_t {
+	if value {
+		return 1
+	}
+	return 0
+}
+
 func (m *memory) texts(name string, values []string) **C.char {
 	pointers := make([]*C.char, len(values))
 	for i, value := range values {

@@ -30,6 +30,15 @@ type TrainOptions struct {
 	// Components that the default engine keeps at most, without what is beyond them; 0: as many as the
 	// collection spans, up to 1,024, and what is beyond as noise.
 	Components uint32
+	// Align brings the snapshots' hidden units into one order first. Networks of different seeds want it.
+	Align bool
+	// Symmetry is the spec to align by, JSON; empty: the collection's, or what names and shapes say
+	// without a doubt.
+	Symmetry string
+	// Balance brings rectified units to one scale too, where the symmetry has scalings.
+	Balance bool
+	// AlignRounds is how often all snapshots are aligned to their mean to find the next; 0: 4.
+	AlignRounds uint64
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -44,6 +53,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 		var lent memory
 		defer lent.free()
 		from, to := lent.text("collection", collection), lent.text("generator", generator)
+		symmetry := lent.optional("symmetry", options.Symmetry)
 		if lent.err != nil {
 			return lent.err
 		}
@@ -56,6 +66,8 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			device: C.int32_t(options.Device), device_index: C.uint32_t(options.DeviceIndex),
 			checkpoint_seconds: C.uint32_t(options.CheckpointSeconds),
 			precision:          C.int32_t(options.Precision), components: C.uint32_t(options.Components),
+			align: truth(options.Align), balance: truth(options.Balance),
+			symmetry: symmetry, align_rounds: C.uint64_t(options.AlignRounds),
 			progress: progressCallback(options.Progress), progress_context: context,
 		}})
 		detail := newError()

@@ -231,6 +231,70 @@ func TestEvaluateScoresInGo(t *testing.T) {
 	}
 }
 
+const twoUnits = `{"permutations": [{"name": "fc", "size": 2, "places": [
+	{"tensor": "fc.weight", "axis": 0}, {"tensor": "fc.bias", "axis": 0}]}]}`
+
+func shard(t *testing.T, collection string) string {
+	t.Helper()
+	bytes, err := os.ReadFile(filepath.Join(collection, "shard-000000.safetensors"))
+	ok(t, err)
+	return string(bytes)
+}
+
+func TestAlignByWeightsOrByWhatTheHostSays(t *testing.T) {
+	ctx, zoo, folder := context.Background(), collected(t, 6), t.TempDir()
+	weights, activations, none := filepath.Join(folder, "weights"), filepath.Join(folder, "activations"), filepath.Join(folder, "none")
+	steps := 0
+	ok(t, Align(ctx, zoo, weights, AlignOptions{Symmetry: twoUnits, Progress: func(at Progress) error {
+		steps++
+		if at.Phase != "align" {
+			t.Error(at)
+		}
+		return nil
+	}}))
+	// Its units are in one order already.
+	if steps != 5*6 || shard(t, weights) != shard(t, zoo) {
+		t.Fatal(steps)
+	}
+
+	// A host whose units answer the other way round in every second network.
+	calls := 0
+	options := AlignOptions{Symmetry: twoUnits, ActivationExamples: 3}
+	options.Activations = func(network []float32, groups []Activations) error {
+		if len(network) != 8 || len(groups) != 1 || groups[0].Group != "fc" || len(groups[0].Values) != 3*2 {
+			t.Fatal(network, groups)
+		}
+		turned := calls % 2
+		calls++
+		for i, own := range []float32{1, 2, 3} {
+			groups[0].Values[2*i+turned] = own
+			groups[0].Values[2*i+1-turned] = []float32{1, 5, 2}[i]
+		}
+		return nil
+	}
+	ok(t, Align(ctx, zoo, activations, options))
+	if calls != 6 || shard(t, activations) == shard(t, zoo) {
+		t.Fatal(calls)
+	}
+	options.Activations = func([]float32, []Activations) error { return errEnough }
+	if err := Align(ctx, zoo, none, options); !errors.Is(err, errEnough) || !errors.Is(err, ErrCallback) {
+		t.Fatal(err)
+	}
+	for message, wrong := range map[string]AlignOptions{
+		"whole examples":       {Symmetry: twoUnits, Examples: []float32{1, 2, 3}, ExampleNumbers: 4},
+		"no chain":             {Symmetry: twoUnits, Examples: []float32{1, 2, 3}, ExampleNumbers: 3},
+		"names no permutation": {Symmetry: "{}"},
+		"negative":             {ActivationExamples: -1},
+	} {
+		fails(t, Align(ctx, zoo, none, wrong), ErrInvalidArgument, message)
+	}
+	done, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := Align(done, zoo, none, AlignOptions{Symmetry: twoUnits}); !errors.Is(err, context.Canceled) || exists(none) {
+		t.Fatal(err)
+	}
+}
+
 // trains says whether the library has libtorch.
 func trains(t *testing.T) bool {
 	t.Helper()
@@ -250,6 +314,7 @@ func trains(t *testing.T) bool {
 func TestTrain(t *testing.T) {
 	zoo, file := collected(t, 30), filepath.Join(t.TempDir(), "net.pdiff")
 	fails(t, Train(context.Background(), zoo, file, TrainOptions{Engine: 7}), ErrInvalidArgument, "engine 7")
+	fails(t, Train(context.Background(), zoo, file, TrainOptions{Align: true, Symmetry: "{"}), ErrInvalidArgument, "symmetry:")
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := Train(done, zoo, file, TrainOptions{}); !errors.Is(err, context.Canceled) {

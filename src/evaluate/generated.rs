@@ -11,12 +11,14 @@ use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Generator, SampleOptions};
 use crate::normalize::{Normalizer, transform};
+use crate::symmetry::{Aligned, Symmetry, Transform};
 
 /// Numbers of the samples held at a time (256 MB of float32); more are drawn again when read again.
 const HELD: usize = 1 << 26;
 
 /// Judges `samples.count` networks of `generator` beside the snapshots it was trained on, those it
 /// never saw, and the baselines made of the former. The scorer gets networks in their own units.
+/// Where training aligned the snapshots, these are aligned again in the same way.
 ///
 /// Fails with [`Error::Mismatch`] unless `collection` is the generator's, and as [`evaluate`] and
 /// [`Generator::sample`] do.
@@ -43,9 +45,10 @@ pub fn evaluate_generator(
     }
     let (held_out, train): (Vec<usize>, Vec<usize>) =
         (0..provenance.snapshots).partition(|index| provenance.held_out.contains(index));
-    let normalizer = &normalizer(collection, &train);
+    let members = &Members::new(collection, provenance.alignment.as_ref(), cancel)?;
+    let normalizer = &normalizer(members, &train)?;
     let snapshots = |indices| Snapshots {
-        collection,
+        members,
         indices,
         normalizer,
     };
@@ -78,27 +81,57 @@ pub fn evaluate_generator(
     Ok(evaluation)
 }
 
+/// A collection's snapshots as training saw them.
+struct Members<'a> {
+    collection: &'a Collection,
+    /// What the training's alignment did to each.
+    alignment: Option<(Symmetry, Vec<Transform>)>,
+}
+
+impl<'a> Members<'a> {
+    fn new(
+        collection: &'a Collection,
+        aligned: Option<&Aligned>,
+        cancel: &Cancel,
+    ) -> Result<Members<'a>> {
+        let again = |aligned: &Aligned| aligned.again(collection, cancel);
+        Ok(Members {
+            collection,
+            alignment: aligned.map(again).transpose()?,
+        })
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
+        out.copy_from_slice(self.collection.weights(index));
+        match &self.alignment {
+            Some((symmetry, transforms)) => transforms[index].apply(symmetry, out),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The mean of each parameter and the scale of each tensor over the snapshots of `train`, so that
 /// every tensor counts alike in a distance.
-fn normalizer(collection: &Collection, train: &[usize]) -> Normalizer {
-    let layout = collection.layout();
+fn normalizer(members: &Members, train: &[usize]) -> Result<Normalizer> {
+    let layout = members.collection.layout();
     let n = train.len().max(1) as f64;
     let mut values = vec![0.0; layout.parameters()];
-    let mut each = |visit: &mut dyn FnMut(&[f32])| {
-        for index in train {
-            values.copy_from_slice(collection.weights(*index));
+    let mut each = |visit: &mut dyn FnMut(&[f32])| -> Result<()> {
+        train.iter().try_for_each(|index| {
+            members.read(*index, &mut values)?;
             for (tensor, range) in layout.ranges() {
                 transform(tensor.role, &mut values[range]);
             }
             visit(&values);
-        }
+            Ok(())
+        })
     };
     let mut mean = vec![0.0f64; layout.parameters()];
     each(&mut |row| {
         mean.iter_mut()
             .zip(row)
             .for_each(|(m, x)| *m += f64::from(*x) / n)
-    });
+    })?;
     let mut variances = vec![0.0f64; layout.tensors().len()];
     each(&mut |row| {
         for ((_, range), variance) in layout.ranges().zip(&mut variances) {
@@ -107,22 +140,22 @@ fn normalizer(collection: &Collection, train: &[usize]) -> Normalizer {
             let squares: f64 = pairs.map(|(x, m)| (f64::from(*x) - m).powi(2)).sum();
             *variance += squares / (n * size);
         }
-    });
+    })?;
     let scale = layout.ranges().zip(&variances).map(|((_, range), v)| {
         let largest = mean[range].iter().fold(0.0f64, |most, m| most.max(m.abs()));
         let rounding = ROUNDING * largest.max(f64::from(f32::MIN_POSITIVE));
         // A tensor that never changes keeps its units.
         if v.sqrt() > rounding { v.sqrt() } else { 1.0 }
     });
-    Normalizer {
+    Ok(Normalizer {
         scale: scale.map(|s| s as f32).collect(),
         mean: mean.iter().map(|m| *m as f32).collect(),
-    }
+    })
 }
 
 /// Some of a collection's snapshots, normalized.
 struct Snapshots<'a> {
-    collection: &'a Collection,
+    members: &'a Members<'a>,
     indices: Vec<usize>,
     normalizer: &'a Normalizer,
 }
@@ -133,12 +166,13 @@ impl Rows for Snapshots<'_> {
     }
 
     fn width(&self) -> usize {
-        self.collection.layout().parameters()
+        self.members.collection.layout().parameters()
     }
 
     fn read(&self, row: usize, out: &mut [f32]) -> Result<()> {
-        out.copy_from_slice(self.collection.weights(self.indices[row]));
-        self.normalizer.forward(self.collection.layout(), out);
+        self.members.read(self.indices[row], out)?;
+        self.normalizer
+            .forward(self.members.collection.layout(), out);
         Ok(())
     }
 }
@@ -220,9 +254,10 @@ mod tests {
         collect(&zoo, &source, &CollectOptions::default(), &mut |_| Ok(())).unwrap();
         let collection = Collection::open(&zoo).unwrap();
         let indices: Vec<usize> = (0..9).collect();
-        let normalizer = &normalizer(&collection, &indices);
+        let members = &Members::new(&collection, None, &Cancel::new()).unwrap();
+        let normalizer = &normalizer(members, &indices).unwrap();
         let snapshots = Snapshots {
-            collection: &collection,
+            members,
             indices,
             normalizer,
         };

@@ -16,7 +16,7 @@ pub const PDIFF_IO: i32 = 2;
 pub const PDIFF_CORRUPT: i32 = 3;
 /// A file was written by a newer libpdiff.
 pub const PDIFF_NEWER_VERSION: i32 = 4;
-/// A snapshot differs from its collection in names, shapes, dtypes or metrics.
+/// A snapshot differs from its collection in names, shapes, dtypes or metrics, or a symmetry does not fit.
 pub const PDIFF_MISMATCH: i32 = 5;
 /// A snapshot holds NaN or infinity; the message names tensor and index.
 pub const PDIFF_NON_FINITE: i32 = 6;

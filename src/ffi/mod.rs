@@ -6,6 +6,7 @@
 //! with NUL, and a handle came from its constructor and was not freed.
 #![allow(unsafe_code, non_camel_case_types)]
 
+mod align;
 mod collect;
 mod dlpack;
 mod error;

@@ -43,6 +43,11 @@ pub const PDIFF_SAMPLER_HEUN: i32 = 5;
 /// The two-step Adams-Bashforth method; default engine.
 pub const PDIFF_SAMPLER_AB2: i32 = 6;
 
+/// Snapshots are taken as they are.
+pub const PDIFF_ALIGN_NONE: i32 = 0;
+/// Snapshots' hidden units are brought into one order first, by weight matching (arXiv 2209.04836).
+pub const PDIFF_ALIGN_WEIGHTS: i32 = 1;
+
 /// What went wrong. Written only when a call fails.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -103,7 +108,8 @@ pub struct pdiff_snapshot {
 pub struct pdiff_progress {
     /// sizeof(pdiff_progress) of the library, which may be larger than this header's.
     pub struct_size: usize,
-    /// `collect`; `evaluate`; or a phase of training: `codec`, `autoencoder`, `denoiser`, `gates`.
+    /// `collect`; `align`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`,
+    /// `denoiser`, `gates`.
     pub phase: *const c_char,
     /// Steps of the phase that are done.
     pub step: u64,
@@ -170,6 +176,79 @@ pub struct pdiff_train_options {
     /// Principal components that the default engine keeps at most, for a smaller file without what is
     /// beyond them; 0: as many as the collection spans, up to 1,024, and what is beyond as noise.
     pub components: u32,
+    /// One of PDIFF_ALIGN_*. Networks of different seeds want it.
+    pub align: i32,
+    /// 1: rectified units are brought to one scale too, where the symmetry has scalings.
+    pub balance: i32,
+    /// The symmetry spec to align by, JSON as docs/formats.md describes it. NULL: the collection's, or
+    /// what names and shapes say without a doubt.
+    pub symmetry: *const c_char,
+    /// Times that all snapshots are aligned to their mean to find the next; 0: 4.
+    pub align_rounds: u64,
+}
+
+/// What the units of a permutation group do in one network: a place that a callback fills.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_activations {
+    /// sizeof(pdiff_activations) of the library, which may be larger than this header's.
+    pub struct_size: usize,
+    /// The group's name in the symmetry spec, until the callback returns.
+    pub group: *const c_char,
+    pub examples: u64,
+    pub units: u64,
+    /// [examples, units], to be filled: each unit's activation on each example, the same examples for
+    /// every network; for a convolution its mean over an example's positions, or one position's. A
+    /// group that is all zero keeps its order.
+    pub values: *mut f32,
+}
+
+/// Called on the calling thread, once for each snapshot in the collection's order, with its flat
+/// network of `parameters` numbers and a place for each of the spec's `group_count` permutation groups
+/// in their order; all last until it returns. It fills the places with finite numbers and returns 0;
+/// anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no longjmp may leave
+/// it.
+pub type pdiff_activation_callback = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        network: *const f32,
+        parameters: u64,
+        groups: *const *const pdiff_activations,
+        group_count: usize,
+    ) -> i32,
+>;
+
+/// What an alignment may choose. Zero in any field is the default: weight matching by the symmetry
+/// that the collection has, or that names and shapes say without a doubt.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_align_options {
+    /// sizeof(pdiff_align_options).
+    pub struct_size: usize,
+    /// The symmetry spec, JSON as docs/formats.md describes it. NULL: the collection's, or what names
+    /// and shapes say without a doubt.
+    pub symmetry: *const c_char,
+    /// Times that all snapshots are aligned to their mean to find the next; 0: 4. Weight matching.
+    pub rounds: u64,
+    /// Keys the order in which groups are matched.
+    pub seed: u64,
+    /// 1: rectified units are brought to one scale too, where the symmetry has scalings.
+    pub balance: i32,
+    /// Threads; 0: one per core. The result is the same for any number.
+    pub threads: u32,
+    /// Examples [example_count, example_numbers], on which the library runs the spec's chain to match
+    /// units by what they do and not by their weights. NULL: none.
+    pub examples: *const f32,
+    /// How many there are, or with a callback how many activations of a unit it gives.
+    pub example_count: u64,
+    /// Numbers of one example: the product of the chain's input.
+    pub example_numbers: u64,
+    /// Gives activations to match units by, in place of examples. NULL: not.
+    pub activations: pdiff_activation_callback,
+    pub activations_context: *mut c_void,
+    /// Called as the work goes on. NULL: not.
+    pub progress: pdiff_progress_callback,
+    pub progress_context: *mut c_void,
 }
 
 /// What to sample. Zero in any field is the default; all zero is one network of seed 0.
@@ -313,6 +392,9 @@ unsafe impl Versioned for pdiff_snapshot {
 unsafe impl Versioned for pdiff_collect_options {
     const NAME: &str = "pdiff_collect_options";
 }
+unsafe impl Versioned for pdiff_align_options {
+    const NAME: &str = "pdiff_align_options";
+}
 unsafe impl Versioned for pdiff_train_options {
     const NAME: &str = "pdiff_train_options";
 }
@@ -349,9 +431,15 @@ const _: () = {
         rate at 40, seconds_left at 48; 56);
     published!(pdiff_collect_options: struct_size at 0, select at 8, select_count at 16,
         conditions at 24, condition_count at 32, progress at 40, progress_context at 48; 56);
+    published!(pdiff_activations: struct_size at 0, group at 8, examples at 16, units at 24,
+        values at 32; 40);
+    published!(pdiff_align_options: struct_size at 0, symmetry at 8, rounds at 16, seed at 24,
+        balance at 32, threads at 36, examples at 40, example_count at 48, example_numbers at 56,
+        activations at 64, activations_context at 72, progress at 80, progress_context at 88; 96);
     published!(pdiff_train_options: struct_size at 0, engine at 8, device at 12, device_index at 16,
         checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
-        progress_context at 56, precision at 64, components at 68; 72);
+        progress_context at 56, precision at 64, components at 68, align at 72, balance at 76,
+        symmetry at 80, align_rounds at 88; 96);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72; 80);

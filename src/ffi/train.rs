@@ -4,14 +4,15 @@ use std::ffi::c_char;
 
 use crate::error::{Error, Result};
 use crate::ffi::guard::guard;
-use crate::ffi::handles::{cancel, pdiff_cancel};
+use crate::ffi::handles::{cancel, length, pdiff_cancel};
 use crate::ffi::progress::Reporter;
 use crate::ffi::structs::*;
-use crate::ffi::text::path;
+use crate::ffi::text::{path, text};
 use crate::ffi::versioned::read;
 use crate::generator::{Device, EngineName};
 use crate::layout::Dtype;
 use crate::progress::Progress;
+use crate::symmetry::{AlignOptions, Spec};
 use crate::train::{TrainOptions, train};
 
 /// Learns a generator from a collection and writes it to a file, which is replaced only on success.
@@ -22,9 +23,9 @@ use crate::train::{TrainOptions, train};
 /// Parameters: `collection`, the folder's path. `generator`, the file's path. `options`, NULL for
 /// the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
 /// Returns: PDIFF_OK.
-/// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_CORRUPT;
-/// PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE; PDIFF_UNSUPPORTED in a build without
-/// libtorch; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+/// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_MISMATCH for a symmetry
+/// that does not fit; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE;
+/// PDIFF_UNSUPPORTED in a build without libtorch, and where the symmetry is not clear; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
 /// Ownership: everything stays the caller's and is not used after the call.
 /// Threads: any. Trainings of one file must not overlap.
 #[unsafe(no_mangle)]
@@ -49,7 +50,7 @@ pub unsafe extern "C" fn pdiff_train(
     }
 }
 
-fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
+unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
     let defaults = TrainOptions::default();
     let engine = match given.engine {
         PDIFF_ENGINE_DEFAULT => EngineName::Default,
@@ -69,6 +70,15 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
             )));
         }
     };
+    let align = match given.align {
+        PDIFF_ALIGN_NONE => None,
+        PDIFF_ALIGN_WEIGHTS => Some(alignment(given.seed, given.align_rounds, given.balance, 0)?),
+        other => {
+            return Err(Error::invalid(format!(
+                "align {other} is none of PDIFF_ALIGN_*"
+            )));
+        }
+    };
     let some = |steps: u64| (steps != 0).then_some(steps);
     Ok(TrainOptions {
         engine,
@@ -78,8 +88,37 @@ fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
         autoencoder_steps: some(given.autoencoder_steps),
         precision,
         components: some(given.components.into()).map(|most| most as usize),
+        align,
+        symmetry: unsafe { symmetry(given.symmetry) }?,
         checkpoint_seconds: some(given.checkpoint_seconds.into())
             .unwrap_or(defaults.checkpoint_seconds),
+    })
+}
+
+/// A symmetry spec; NULL is none.
+pub(super) unsafe fn symmetry(json: *const c_char) -> Result<Option<Spec>> {
+    if json.is_null() {
+        return Ok(None);
+    }
+    Spec::parse(unsafe { text(json, "symmetry") }?, "symmetry").map(Some)
+}
+
+/// How to align, with 0 as each field's default.
+pub(super) fn alignment(
+    seed: u64,
+    rounds: u64,
+    balance: i32,
+    threads: u32,
+) -> Result<AlignOptions> {
+    let rounds = match length(rounds, "rounds")? {
+        0 => AlignOptions::default().rounds,
+        rounds => rounds,
+    };
+    Ok(AlignOptions {
+        seed,
+        rounds,
+        balance: balance != 0,
+        threads: threads as usize,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::document::{VERSION, check_version};
 use crate::error::{Error, Result};
 use crate::generator::report::Report;
 use crate::layout::{Layout, TensorSpec};
+use crate::symmetry::Aligned;
 use crate::tensor::Tensor;
 
 const KEY: &str = "pdiff";
@@ -46,6 +47,9 @@ pub struct Provenance {
     pub library: String,
     /// Seconds since 1970 (UTC).
     pub created: u64,
+    /// What training did to the snapshots first; none where it took them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Aligned>,
 }
 
 /// Everything in a generator but its numbers.

@@ -1,6 +1,8 @@
 //! Weight matching (Git Re-Basin, arXiv 2209.04836, algorithm 1): coordinate descent over the groups,
 //! each step a linear assignment.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose};
@@ -16,7 +18,7 @@ const PASSES: u64 = 100;
 const ROUNDING: f64 = 1e-6;
 
 /// How a reference is found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlignOptions {
     /// Keys the order in which groups are visited.
     pub seed: u64,
@@ -25,6 +27,7 @@ pub struct AlignOptions {
     /// Whether rectified units are brought to one scale as well, where the symmetry has scalings.
     pub balance: bool,
     /// 0: one per core. The result is the same for any number.
+    #[serde(skip)]
     pub threads: usize,
 }
 

@@ -70,10 +70,14 @@ impl Spec {
     /// Reads a spec's JSON file.
     pub fn read(path: &Path) -> Result<Spec> {
         let text = fs::read_to_string(path).map_err(Error::io(path))?;
-        serde_json::from_str(&text).map_err(|error| {
+        Spec::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads a spec's JSON text, which messages call `name`.
+    pub fn parse(text: &str, name: &str) -> Result<Spec> {
+        serde_json::from_str(text).map_err(|error| {
             Error::invalid(format!(
-                "{}: {error}; a symmetry spec is as docs/formats.md describes it",
-                path.display()
+                "{name}: {error}; a symmetry spec is as docs/formats.md describes it"
             ))
         })
     }

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use super::aligned::AlignedCopy;
 use super::checkpoint::Checkpoint;
 use super::device::resolve;
 use super::split::split;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::files::AtomicFile;
 use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
 use crate::progress::{Meter, Progress};
+use crate::symmetry::Aligned;
 use crate::train::TrainOptions;
 
 /// Snapshots that training needs.
@@ -23,6 +25,9 @@ const FEWEST: usize = 2;
 /// What both engines' trainings work with.
 pub(super) struct Job<'a> {
     pub collection: &'a Collection,
+    /// Where the collection's folder is, or that of the one it was copied from to be aligned.
+    pub source: &'a Path,
+    pub aligned: Option<&'a Aligned>,
     /// Indices of the snapshots to learn from, and of those to judge by.
     pub train: Vec<usize>,
     pub held_out: Vec<usize>,
@@ -49,7 +54,7 @@ impl Job<'_> {
         config: serde_json::Value,
         report: Report,
     ) -> Result<About> {
-        let path = self.collection.path();
+        let path = self.source;
         let mut about = About::new(engine, config, self.collection.layout().clone());
         about.order = self.collection.order().to_vec();
         about.conditions = self.conditions.clone();
@@ -57,6 +62,9 @@ impl Job<'_> {
             seconds: self.started.elapsed().as_secs_f64(),
             ..report
         };
+        if let Some(aligned) = self.aligned {
+            about.report.notes.insert(0, aligned.to_string());
+        }
         about.provenance = Provenance {
             collection: absolute(path)
                 .map_err(Error::io(path))?
@@ -69,6 +77,7 @@ impl Job<'_> {
             created: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |time| time.as_secs()),
+            alignment: self.aligned.cloned(),
         };
         Ok(about)
     }
@@ -84,6 +93,7 @@ impl Job<'_> {
             "steps": options.steps,
             "autoencoder_steps": options.autoencoder_steps,
             "components": options.components,
+            "alignment": self.aligned,
             "library": env!("CARGO_PKG_VERSION"),
         }));
         Ok(Checkpoint::new(
@@ -119,11 +129,11 @@ pub(crate) fn train(
     progress: &mut dyn FnMut(&Progress) -> Result<()>,
 ) -> Result<Report> {
     let started = Instant::now();
-    let collection = Collection::open(collection)?;
-    if collection.len() < FEWEST {
+    let given = Collection::open(collection)?;
+    if given.len() < FEWEST {
         return Err(Error::TooFewSnapshots {
-            path: collection.path().to_owned(),
-            found: collection.len(),
+            path: given.path().to_owned(),
+            found: given.len(),
             needed: FEWEST,
         });
     }
@@ -133,13 +143,23 @@ pub(crate) fn train(
     if options.components == Some(0) {
         return Err(Error::invalid("0 components; keep at least 1"));
     }
+    if options.symmetry.is_some() && options.align.is_none() {
+        return Err(Error::invalid(
+            "a symmetry spec and no alignment; ask for one or leave the spec out",
+        ));
+    }
     // What cannot be written is found before the work, not after it.
     drop(AtomicFile::create(generator)?);
     let device = resolve(options.device)?;
+    let align = |align| AlignedCopy::make(&given, generator, align, options, cancel, progress);
+    let copy = options.align.as_ref().map(align).transpose()?;
+    let collection = copy.as_ref().map_or(&given, |copy| &copy.collection);
     let (train, held_out) = split(collection.len());
     let mut job = Job {
-        conditions: condition_specs(&collection, &train),
-        collection: &collection,
+        conditions: condition_specs(collection, &train),
+        collection,
+        source: given.path(),
+        aligned: copy.as_ref().map(|copy| &copy.aligned),
         train,
         held_out,
         options,

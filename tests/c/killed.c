@@ -47,6 +47,9 @@ static void in_a_training(void) {
     options.steps = 200;
     options.checkpoint_seconds = 1;
     options.progress = die_with_a_checkpoint;
+    options.align = PDIFF_ALIGN_WEIGHTS;
+    options.symmetry = "{\"permutations\": [{\"name\": \"fc\", \"size\": 2, \"places\": ["
+                       "{\"tensor\": \"fc.weight\", \"axis\": 0}, {\"tensor\": \"fc.bias\", \"axis\": 0}]}]}";
     pdiff_train("trained", "net.pdiff", &options, NULL, &error);
 }
 

@@ -58,6 +58,21 @@ static void collecting(void) {
     OK(pdiff_collect("older", &one.snapshot, 1, &options.known, &error));
 }
 
+static void aligning(void) {
+    NEWER(pdiff_align_options) options;
+    pdiff_init(&options, sizeof options);
+    options.known.symmetry = "{\"permutations\": [{\"name\": \"fc\", \"size\": 2, \"places\": ["
+                             "{\"tensor\": \"fc.weight\", \"axis\": 0}]}]}";
+    options.later = 1;
+    FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_align_options of",
+          pdiff_align("newer", "aligned", &options.known, NULL, &error));
+    options.later = 0;
+    OK(pdiff_align("newer", "aligned", &options.known, NULL, &error));
+    options.known.progress = end;
+    ENDS_BEFORE(options.known, pdiff_align_options, progress);
+    OK(pdiff_align("newer", "aligned-too", &options.known, NULL, &error));
+}
+
 static void training(void) {
     NEWER(pdiff_train_options) options;
     collect_networks("zoo", 30);
@@ -113,6 +128,7 @@ static void asking(void) {
 int main(int argc, char **argv) {
     begin(argc, argv);
     collecting();
+    aligning();
     training();
     evaluating();
     asking();

@@ -1,19 +1,28 @@
 //! `pdiff align`.
 
-use pdiff::symmetry::{AlignOptions, Spec, align_collection};
-use pdiff::{Cancel, Collection, Result};
+use std::path::Path;
+
+use pdiff::symmetry::{AlignOptions, Matching, Spec, align_collection, collected};
+use pdiff::{Cancel, Collection, Error, Result, read_checkpoint};
 use serde_json::json;
 
 use crate::args::Align;
-use crate::inspect::collected_symmetry;
-use crate::output::{Answer, count};
+use crate::output::Answer;
 use crate::progress::Meter;
 
 pub fn run(args: &Align) -> Result<Answer> {
     let collection = Collection::open(&args.collection)?;
     let spec = match &args.spec {
         Some(path) => Spec::read(path)?,
-        None => collected_symmetry(&collection, args.heads)?,
+        None => collected(&collection, args.heads)?,
+    };
+    let inputs = args.activations.as_deref().map(inputs).transpose()?;
+    let matching = match &inputs {
+        Some((values, inputs)) => Matching::Examples {
+            values,
+            inputs: *inputs,
+        },
+        None => Matching::Weights,
     };
     let options = AlignOptions {
         seed: args.seed,
@@ -26,6 +35,7 @@ pub fn run(args: &Align) -> Result<Answer> {
         &collection,
         &args.output,
         &spec,
+        matching,
         &options,
         &Cancel::new(),
         &mut |done, total| {
@@ -34,22 +44,36 @@ pub fn run(args: &Align) -> Result<Answer> {
         },
     )?;
     drop(meter);
-    let groups = aligned.spec.permutations.len();
     Ok(Answer {
-        text: format!(
-            "{}: {} aligned over {}; two of them are {:.4} apart, from {:.4} before\n",
-            args.output.display(),
-            count(aligned.snapshots, "snapshot"),
-            count(groups, "group"),
-            aligned.after,
-            aligned.before
-        ),
+        text: format!("{}: {aligned}\n", args.output.display()),
         json: json!({
             "collection": args.output,
             "snapshots": aligned.snapshots,
-            "groups": groups,
+            "groups": aligned.spec.permutations.len(),
             "before": aligned.before,
             "after": aligned.after,
         }),
     })
+}
+
+/// The numbers of a file's only tensor, and how many an input has.
+fn inputs(path: &Path) -> Result<(Vec<f32>, usize)> {
+    let tensors = read_checkpoint(path)?;
+    let [tensor] = &tensors[..] else {
+        return Err(Error::InvalidArgument(format!(
+            "{}: {} tensors; keep the inputs as one",
+            path.display(),
+            tensors.len()
+        )));
+    };
+    if !tensor.spec.dtype.is_float() {
+        return Err(Error::InvalidArgument(format!(
+            "{}: inputs of dtype {:?}; keep them as the networks take them, in floating point",
+            path.display(),
+            tensor.spec.dtype
+        )));
+    }
+    let mut numbers = vec![0.0; tensor.spec.count()];
+    tensor.to_f32(&mut numbers);
+    Ok((numbers, tensor.spec.shape.iter().skip(1).product()))
 }

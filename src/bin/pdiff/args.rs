@@ -112,6 +112,10 @@ pub struct Align {
     /// Times that all snapshots are aligned to their mean to find the next
     #[arg(long, default_value_t = 4)]
     pub rounds: usize,
+    /// Match units by what they do on the inputs in this file, one tensor
+    /// [inputs, ...], and not by their weights; the spec needs a chain
+    #[arg(long, value_name = "INPUTS", conflicts_with = "rounds")]
+    pub activations: Option<PathBuf>,
     /// Bring rectified units to one scale too, where the spec has scalings or a
     /// chain
     #[arg(long, requires = "spec")]
@@ -147,6 +151,19 @@ pub struct Train {
     /// collection spans, up to 1,024, and what is beyond as noise]
     #[arg(long, value_name = "COUNT")]
     pub components: Option<usize>,
+    /// Bring the snapshots' hidden units into one order first, as pdiff align does
+    #[arg(long)]
+    pub align: bool,
+    /// The symmetry spec to align by, as pdiff inspect --symmetry prints one
+    #[arg(long, value_name = "FILE.json", requires = "align")]
+    pub spec: Option<PathBuf>,
+    /// Times that all snapshots are aligned to their mean to find the next [default: 4]
+    #[arg(long, requires = "align", value_parser = whole::<usize>, allow_negative_numbers = true)]
+    pub rounds: Option<usize>,
+    /// Bring rectified units to one scale too, where the spec has scalings or a
+    /// chain
+    #[arg(long, requires = "spec")]
+    pub balance: bool,
     /// Keys every random number
     #[arg(long, default_value_t = 0, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use pdiff::evaluate::{Evaluation, text};
-use pdiff::symmetry::{Spec, infer};
+use pdiff::symmetry::{collected, infer};
 use pdiff::{About, Collection, EngineName, Error, Result, Role, TensorSpec, read_checkpoint};
 use serde_json::{Value, json};
 
@@ -158,7 +158,7 @@ fn checkpoint(path: &Path) -> Result<Answer> {
 /// The spec of a collection or a checkpoint, alone, so that it can be kept as a file and edited.
 fn symmetry(path: &Path, heads: Option<usize>) -> Result<Answer> {
     let spec = match path.is_dir() {
-        true => collected_symmetry(&Collection::open(path)?, heads)?,
+        true => collected(&Collection::open(path)?, heads)?,
         false => {
             let (generated, base): (Vec<TensorSpec>, Vec<TensorSpec>) = read_checkpoint(path)?
                 .into_iter()
@@ -172,19 +172,6 @@ fn symmetry(path: &Path, heads: Option<usize>) -> Result<Answer> {
         text: format!("{json:#}\n"),
         json,
     })
-}
-
-/// The spec that a collection has, or that its names and shapes say.
-pub fn collected_symmetry(collection: &Collection, heads: Option<usize>) -> Result<Spec> {
-    if let (Some(spec), None) = (collection.symmetry(), heads) {
-        return Ok(spec.clone());
-    }
-    let base = collection.base()?.into_iter().map(|tensor| tensor.spec);
-    infer(
-        collection.layout().tensors(),
-        &base.collect::<Vec<_>>(),
-        heads,
-    )
 }
 
 /// What a generator is and where it comes from, as labels and values.

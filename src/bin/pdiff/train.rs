@@ -1,5 +1,6 @@
 //! `pdiff train`.
 
+use pdiff::symmetry::{AlignOptions, Spec};
 use pdiff::{Cancel, EngineName, Error, Report, Result, TrainOptions, train};
 use serde_json::json;
 
@@ -14,7 +15,15 @@ pub fn run(args: &Train) -> Result<Answer> {
                 .into(),
         ));
     }
+    let align = AlignOptions::default();
     let options = TrainOptions {
+        align: args.align.then_some(AlignOptions {
+            seed: args.seed,
+            rounds: args.rounds.unwrap_or(align.rounds),
+            balance: args.balance,
+            ..align
+        }),
+        symmetry: args.spec.as_deref().map(Spec::read).transpose()?,
         engine: args.engine,
         seed: args.seed,
         device: args.device,

@@ -1,0 +1,116 @@
+//! Which units of a collection's networks are the same: by their weights, or by what they do.
+
+use crate::chain::Runner;
+use crate::error::{Error, Result};
+use crate::generator::Cancel;
+use crate::layout::Layout;
+use crate::symmetry::activations::{match_activations, probe_activations};
+use crate::symmetry::align::{AlignOptions, Aligner};
+use crate::symmetry::balance::balance;
+use crate::symmetry::bound::Symmetry;
+use crate::symmetry::transform::Transform;
+
+/// The host's run of a network: from its number and its weights to one matrix [examples, units] per
+/// permutation group, the same examples for every network.
+pub type Activations<'a> = dyn FnMut(&Symmetry, usize, &[f32]) -> Result<Vec<Vec<f32>>> + 'a;
+
+/// How units are matched.
+pub enum Matching<'a> {
+    /// By their weights, with those of the mean of all networks.
+    Weights,
+    /// By their activations, with those of the first network, on `values` [examples, inputs] that the
+    /// library runs the spec's chain on.
+    Examples { values: &'a [f32], inputs: usize },
+    /// By activations that the host gives.
+    Activations(&'a mut Activations<'a>),
+}
+
+impl Matching<'_> {
+    /// What aligns each of `networks`, which are `layout`'s. `progress` gets the alignments done and
+    /// their number.
+    pub(super) fn transforms(
+        self,
+        symmetry: &Symmetry,
+        layout: &Layout,
+        networks: &[&[f32]],
+        options: &AlignOptions,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Vec<Transform>> {
+        match self {
+            Matching::Weights => by_weights(symmetry, networks, options, cancel, progress),
+            Matching::Examples { values, inputs } => {
+                let chain = symmetry.spec().chain.as_ref().ok_or_else(|| {
+                    Error::invalid("examples, and the symmetry spec has no chain to run on them; add one or match by weights")
+                })?;
+                let runner = Runner::new(chain, layout)?;
+                if inputs != runner.inputs() || values.is_empty() {
+                    return Err(Error::invalid(format!(
+                        "{} examples of {inputs} numbers; pass some, of {} numbers as the chain takes them",
+                        values.len() / inputs.max(1),
+                        runner.inputs()
+                    )));
+                }
+                let run = &mut |symmetry: &Symmetry, _: usize, network: &[f32]| {
+                    probe_activations(symmetry, &runner, network, values)
+                };
+                by_activations(symmetry, networks, options, run, cancel, progress)
+            }
+            Matching::Activations(run) => {
+                by_activations(symmetry, networks, options, run, cancel, progress)
+            }
+        }
+    }
+}
+
+fn by_weights(
+    symmetry: &Symmetry,
+    networks: &[&[f32]],
+    options: &AlignOptions,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(usize, usize) -> Result<()>,
+) -> Result<Vec<Transform>> {
+    let total = networks.len() * (options.rounds + 1);
+    let aligner = Aligner::to_mean(symmetry, networks, options, cancel, &mut |done, _| {
+        progress(done, total)
+    })?;
+    let mut transforms = Vec::with_capacity(networks.len());
+    aligner.each(networks, options.threads, cancel, &mut |_, transform| {
+        transforms.push(transform.clone());
+        progress(networks.len() * options.rounds + transforms.len(), total)
+    })?;
+    Ok(transforms)
+}
+
+fn by_activations(
+    symmetry: &Symmetry,
+    networks: &[&[f32]],
+    options: &AlignOptions,
+    run: &mut Activations,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(usize, usize) -> Result<()>,
+) -> Result<Vec<Transform>> {
+    let mut reference: Option<Vec<Vec<f32>>> = None;
+    let mut transforms = Vec::with_capacity(networks.len());
+    for (index, network) in networks.iter().enumerate() {
+        cancel.check()?;
+        let own = run(symmetry, index, network)?;
+        let mut transform = match &reference {
+            Some(reference) => match_activations(symmetry, reference, &own)?,
+            None => {
+                // Checked as every network's are.
+                match_activations(symmetry, &own, &own)?;
+                reference = Some(own);
+                Transform::identity(symmetry)
+            }
+        };
+        if options.balance {
+            let mut weights = network.to_vec();
+            transform.apply(symmetry, &mut weights)?;
+            transform.scales = balance(symmetry, &mut weights)?.scales;
+        }
+        transforms.push(transform);
+        progress(transforms.len(), networks.len())?;
+    }
+    Ok(transforms)
+}
