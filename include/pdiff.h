@@ -552,6 +552,53 @@ typedef struct pdiff_tensor_info {
 } pdiff_tensor_info;
 
 /**
+ * Examples by which the library itself tells what a network is worth. They are not copied, and have to
+ * last until the call returns.
+ */
+typedef struct pdiff_probe {
+    /**
+     * sizeof(pdiff_probe).
+     */
+    size_t struct_size;
+    /**
+     * [count, features], row-major, as the network is given them.
+     */
+    const float *inputs;
+    /**
+     * The class of each example, from 0: [count].
+     */
+    const int64_t *labels;
+    /**
+     * Examples; at least 1.
+     */
+    uint64_t count;
+    /**
+     * Numbers of an example: the product of the chain's input shape.
+     */
+    uint64_t features;
+    /**
+     * A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
+     * the chain have to be generated ones.
+     */
+    const char *spec;
+} pdiff_probe;
+
+/**
+ * Called on the calling thread at each step (from 0) of the polish of sample `number` with the network's
+ * numbers as they stand, which last until it returns, in the order of pdiff_sample. It writes the loss,
+ * lower is better, and the loss's gradient by each of the `parameters` numbers to `gradient`, which is
+ * all zero before. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK, as a loss or
+ * gradient that is not finite does. No exception and no longjmp may leave it.
+ */
+typedef int32_t (*pdiff_gradient_callback)(void *context,
+                                           uint64_t number,
+                                           uint64_t step,
+                                           const float *network,
+                                           uint64_t parameters,
+                                           double *loss,
+                                           float *gradient);
+
+/**
  * What to sample. Zero in any field is the default; all zero is one network of seed 0.
  */
 typedef struct pdiff_sample_options {
@@ -601,6 +648,30 @@ typedef struct pdiff_sample_options {
      * Sampler steps; 0: the engine's own number.
      */
     uint64_t steps;
+    /**
+     * Steps of training that each network gets before it is handed out; 0: none. AdamW, with the rate up
+     * to its highest in the first tenth of the steps and down a cosine to 0. Running statistics stay
+     * as they are. Sample i is still the same bytes whatever the count, the threads and the order of
+     * calls, on one machine.
+     */
+    uint64_t polish_steps;
+    /**
+     * Examples of a step, from the probe; 0: 64, or all where there are fewer.
+     */
+    uint64_t polish_batch;
+    /**
+     * The highest learning rate; 0: 0.01, which suits perceptrons.
+     */
+    double polish_rate;
+    /**
+     * Examples to polish on, for a network that the library can run. NULL: none.
+     */
+    const struct pdiff_probe *probe;
+    /**
+     * Says what to polish by, for any network, instead of a probe. NULL: not.
+     */
+    pdiff_gradient_callback gradient;
+    void *gradient_context;
 } pdiff_sample_options;
 
 /**
@@ -973,7 +1044,8 @@ int32_t pdiff_generator_is_good(const struct pdiff_generator *generator,
  * the bytes of the networks are put; NULL is fine when `out` is not. `error`, NULL or the caller's.
  * Returns: PDIFF_OK.
  * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_BUFFER_TOO_SMALL; PDIFF_CONDITION; PDIFF_CANCELLED;
- * PDIFF_DEVICE_UNAVAILABLE; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+ * PDIFF_DEVICE_UNAVAILABLE; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH; PDIFF_MISMATCH for a probe whose chain
+ * does not fit the networks; PDIFF_CALLBACK. A polish that diverges is PDIFF_INVALID_ARGUMENT.
  * Ownership: everything stays the caller's and is not used after the call.
  * Threads: shared.
  */
@@ -992,7 +1064,7 @@ int32_t pdiff_sample(const struct pdiff_generator *generator,
  * Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `visit`,
  * called for every network in order, with `visit_context`. `error`, NULL or the caller's.
  * Returns: PDIFF_OK.
- * Errors: as pdiff_sample; PDIFF_CALLBACK. What was visited before a failure stays visited.
+ * Errors: as pdiff_sample. What was visited before a failure stays visited.
  * Ownership: everything stays the caller's and is not used after the call.
  * Threads: shared.
  */

@@ -255,6 +255,21 @@ struct Activations {
 /// the callable returns. It fills every place with each unit's activation on each example, the same for every network.
 using OnActivations = Callable<bool(Span<const float> network, Span<const Activations> groups)>;
 
+/// Examples by which libpdiff itself tells what a network is worth. Not copied: they have to outlive the call.
+struct Probe {
+    /// [examples, numbers of the chain's input], row-major, as the network is given them.
+    Span<const float> inputs;
+    /// The class of each example, from 0.
+    Span<const std::int64_t> labels;
+    /// A symmetry spec with a chain, as JSON: how the network computes.
+    std::string spec;
+};
+
+/// Says what to polish by: given sample `number` at `step` of its polish, [parameters], writes the loss's gradient to
+/// the last argument, of zeros, and returns the loss, or nullopt to end the work.
+using OnGradient = Callable<std::optional<double>(std::uint64_t number, std::uint64_t step, Span<const float> network,
+                                                  Span<float> gradient)>;
+
 /// What to sample. As it is made, one network of seed 0.
 struct SampleOptions {
     /// Networks; 0: 1.
@@ -275,6 +290,14 @@ struct SampleOptions {
     std::uint32_t device_index = 0;
     /// Threads of the default engine on the CPU; 0: one per core.
     std::uint32_t threads = 0;
+    /// Steps of training that each network gets before it is handed out; 0: none. They go by `probe` or `gradient`.
+    std::uint64_t polish_steps = 0;
+    /// Examples of a step, from the probe; 0: 64, or all where there are fewer.
+    std::uint64_t polish_batch = 0;
+    /// The highest learning rate; 0: 0.01.
+    double polish_rate = 0;
+    std::optional<Probe> probe = {};
+    OnGradient gradient = {};
 };
 
 /// What a collect call may choose. The first of a collection decides on `select` and `conditions`; later ones leave
@@ -564,23 +587,6 @@ template <typename T> T ready() {
     return made;
 }
 
-inline pdiff_sample_options c(const SampleOptions &options) {
-    auto made = ready<pdiff_sample_options>();
-    made.count = options.count;
-    made.first = options.first;
-    made.seed = options.seed;
-    made.condition = options.condition.data();
-    made.condition_length = options.condition.size();
-    made.guidance = options.guidance;
-    made.temperature = options.temperature;
-    made.sampler = static_cast<std::int32_t>(options.sampler);
-    made.steps = options.steps;
-    made.device = static_cast<std::int32_t>(options.device);
-    made.device_index = options.device_index;
-    made.threads = options.threads;
-    return made;
-}
-
 /// The host's callables of a call, as C calls them back.
 struct Host {
     Call &call;
@@ -589,6 +595,7 @@ struct Host {
     const OnScore *judge = nullptr;
     const OnActivations *run = nullptr;
     Score scored = {}; // the latest, whose predictions C reads until the next
+    const OnGradient *slope = nullptr;
 
     static std::int32_t progress(void *context, const pdiff_progress *at) {
         Host &host = *static_cast<Host *>(context);
@@ -634,12 +641,63 @@ struct Host {
         });
     }
 
+    static std::int32_t gradient(void *context, std::uint64_t number, std::uint64_t step, const float *numbers,
+                                 std::uint64_t parameters, double *loss, float *out) {
+        Host &host = *static_cast<Host *>(context);
+        return host.call.guarded([&] {
+            const auto size = static_cast<std::size_t>(parameters);
+            const auto given = (*host.slope)(number, step, Span<const float>(numbers, size), Span<float>(out, size));
+            if (given) *loss = *given;
+            return given.has_value();
+        });
+    }
+
     /// The same fields of several structs.
     template <typename Options> void watches(Options &made) {
         if (!*watch) return;
         made.progress = progress;
         made.progress_context = this;
     }
+};
+
+/// What to sample as C reads it, for as long as this, the host and the options live.
+struct Chosen {
+    pdiff_probe probe = ready<pdiff_probe>();
+    pdiff_sample_options options = ready<pdiff_sample_options>();
+
+    Chosen(Host &host, const SampleOptions &given) {
+        options.count = given.count;
+        options.first = given.first;
+        options.seed = given.seed;
+        options.condition = given.condition.data();
+        options.condition_length = given.condition.size();
+        options.guidance = given.guidance;
+        options.temperature = given.temperature;
+        options.sampler = static_cast<std::int32_t>(given.sampler);
+        options.steps = given.steps;
+        options.device = static_cast<std::int32_t>(given.device);
+        options.device_index = given.device_index;
+        options.threads = given.threads;
+        options.polish_steps = given.polish_steps;
+        options.polish_batch = given.polish_batch;
+        options.polish_rate = given.polish_rate;
+        if (given.probe) {
+            const Probe &from = *given.probe;
+            probe.inputs = from.inputs.data();
+            probe.labels = from.labels.data();
+            probe.count = from.labels.size();
+            probe.features = from.labels.empty() ? 0 : from.inputs.size() / from.labels.size();
+            probe.spec = host.call.text("the probe's spec", from.spec);
+            options.probe = &probe;
+        }
+        if (given.gradient) {
+            host.slope = &given.gradient;
+            options.gradient = Host::gradient;
+            options.gradient_context = &host;
+        }
+    }
+    Chosen(const Chosen &) = delete;
+    Chosen &operator=(const Chosen &) = delete;
 };
 
 /// Bytes of one element; 0 for a DType that is none.
@@ -907,15 +965,16 @@ class Generator {
     /// Samples networks. Sample i of a seed is the same bytes whatever the count, the threads and the order of calls
     /// (default engine on the CPU).
     ///
-    /// Errors, of all that samples: invalid_argument; buffer_too_small; condition; cancelled; device_unavailable;
-    /// out_of_memory; torch.
+    /// Errors, of all that samples: invalid_argument, also for a polish that diverges; buffer_too_small; condition;
+    /// cancelled; device_unavailable; out_of_memory; torch; mismatch for a probe whose chain does not fit; callback.
     Answer<Networks> sample(const SampleOptions &options = {}, const Cancel *cancel = nullptr) const {
         detail::Call call;
+        detail::Host host{call};
         const pdiff_generator *self = c(call);
         const pdiff_cancel *token = Cancel::c(call, cancel);
-        const pdiff_sample_options chosen = detail::c(options);
+        const detail::Chosen chosen(host, options);
         std::size_t bytes = 0;
-        call.run([&](pdiff_error *error) { return pdiff_sample(self, &chosen, token, nullptr, 0, &bytes, error); });
+        call.run([&](pdiff_error *error) { return pdiff_sample(self, &chosen.options, token, nullptr, 0, &bytes, error); });
         const auto count = static_cast<std::size_t>(options.count == 0 ? 1 : options.count);
         Networks networks;
         networks.numbers_.reset(new (std::nothrow) float[bytes / sizeof(float)]);
@@ -924,20 +983,21 @@ class Generator {
         if (!networks.numbers_)
             call.refuse(Status::out_of_memory, std::to_string(bytes) + " bytes of networks; ask for fewer at once");
         float *out = networks.numbers_.get();
-        call.run([&](pdiff_error *error) { return pdiff_sample(self, &chosen, token, out, bytes, nullptr, error); });
+        call.run([&](pdiff_error *error) { return pdiff_sample(self, &chosen.options, token, out, bytes, nullptr, error); });
         return call.answer(std::move(networks));
     }
 
     /// Samples networks one after the other into `out`, which has room for [count, parameters] or more.
     Answer<void> sample_into(Span<float> out, const SampleOptions &options = {}, const Cancel *cancel = nullptr) const {
         detail::Call call;
+        detail::Host host{call};
         const pdiff_generator *self = c(call);
         const pdiff_cancel *token = Cancel::c(call, cancel);
-        const pdiff_sample_options chosen = detail::c(options);
+        const detail::Chosen chosen(host, options);
         float none = 0; // C takes NULL for a question
         float *numbers = out.empty() ? &none : out.data();
         call.run([&](pdiff_error *error) {
-            return pdiff_sample(self, &chosen, token, numbers, out.size() * sizeof(float), nullptr, error);
+            return pdiff_sample(self, &chosen.options, token, numbers, out.size() * sizeof(float), nullptr, error);
         });
         return call.answer();
     }
@@ -945,16 +1005,16 @@ class Generator {
     /// Samples networks one after the other and shows each to `visit`, in order and in memory that does not grow with
     /// the count. What was shown before a failure stays shown.
     ///
-    /// Errors: as sample; callback.
+    /// Errors: as sample.
     Answer<void> sample_each(const OnNetwork &visit, const SampleOptions &options = {},
                              const Cancel *cancel = nullptr) const {
         detail::Call call;
         detail::Host host{call, nullptr, &visit};
         const pdiff_generator *self = c(call);
         const pdiff_cancel *token = Cancel::c(call, cancel);
-        const pdiff_sample_options chosen = detail::c(options);
+        const detail::Chosen chosen(host, options);
         const pdiff_network_callback shown = visit ? detail::Host::network : nullptr;
-        call.run([&](pdiff_error *error) { return pdiff_sample_each(self, &chosen, token, shown, &host, error); });
+        call.run([&](pdiff_error *error) { return pdiff_sample_each(self, &chosen.options, token, shown, &host, error); });
         return call.answer();
     }
 
@@ -963,13 +1023,14 @@ class Generator {
     Answer<void> sample_tensors(Span<const Span<std::byte>> out, const SampleOptions &options = {},
                                 const Cancel *cancel = nullptr) const {
         detail::Call call;
+        detail::Host host{call};
         const pdiff_generator *self = c(call);
         const pdiff_cancel *token = Cancel::c(call, cancel);
-        const pdiff_sample_options chosen = detail::c(options);
+        const detail::Chosen chosen(host, options);
         std::vector<pdiff_buffer> buffers;
         for (Span<std::byte> buffer : out) buffers.push_back({buffer.data(), buffer.size()});
         call.run([&](pdiff_error *error) {
-            return pdiff_sample_tensors(self, &chosen, token, buffers.data(), buffers.size(), error);
+            return pdiff_sample_tensors(self, &chosen.options, token, buffers.data(), buffers.size(), error);
         });
         return call.answer();
     }
@@ -982,11 +1043,12 @@ class Generator {
     Answer<void> sample_files(const std::string &folder, const SampleOptions &options = {},
                               const Cancel *cancel = nullptr) const {
         detail::Call call;
+        detail::Host host{call};
         const pdiff_generator *self = c(call);
         const pdiff_cancel *token = Cancel::c(call, cancel);
-        const pdiff_sample_options chosen = detail::c(options);
+        const detail::Chosen chosen(host, options);
         const char *to = call.text("folder", folder);
-        call.run([&](pdiff_error *error) { return pdiff_sample_files(self, &chosen, token, to, error); });
+        call.run([&](pdiff_error *error) { return pdiff_sample_files(self, &chosen.options, token, to, error); });
         return call.answer();
     }
 
@@ -998,13 +1060,14 @@ class Generator {
     Answer<std::vector<std::unique_ptr<Managed, DLPackDelete>>> sample_dlpack(const SampleOptions &options = {},
                                                                               const Cancel *cancel = nullptr) const {
         detail::Call call;
+        detail::Host host{call};
         const pdiff_generator *self = c(call);
         const pdiff_cancel *token = Cancel::c(call, cancel);
-        const pdiff_sample_options chosen = detail::c(options);
+        const detail::Chosen chosen(host, options);
         std::vector<Managed *> out(tensor_count(call, self));
         std::vector<std::unique_ptr<Managed, DLPackDelete>> tensors(out.size());
         call.run([&](pdiff_error *error) {
-            return pdiff_sample_dlpack(self, &chosen, token, out.data(), out.size(), error);
+            return pdiff_sample_dlpack(self, &chosen.options, token, out.data(), out.size(), error);
         });
         for (std::size_t i = 0; i < out.size(); i++) tensors[i].reset(out[i]);
         return call.answer(std::move(tensors));
@@ -1024,9 +1087,9 @@ class Generator {
         const char *from = call.text("collection", collection);
         const char *to = call.text("evaluation", evaluation);
         const auto baselines = call.texts("a baseline", options.baselines);
-        const pdiff_sample_options samples = detail::c(options.sample);
+        const detail::Chosen samples(host, options.sample);
         auto chosen = detail::ready<pdiff_evaluate_options>();
-        chosen.sample = &samples;
+        chosen.sample = &samples.options;
         chosen.baseline_count = options.baseline_count;
         chosen.seed = options.seed;
         chosen.baselines = baselines.data();

@@ -41,6 +41,7 @@ mod normalize;
 mod open;
 mod product;
 mod progress;
+pub mod refine;
 pub mod symmetry;
 mod tensor;
 #[cfg(feature = "torch")]

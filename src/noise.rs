@@ -26,6 +26,8 @@ pub enum Purpose {
     Baseline = 6,
     /// Orders and trials of alignment.
     Alignment = 7,
+    /// Order of the examples that samples are polished on.
+    Polish = 8,
 }
 
 /// All random numbers of one seed.

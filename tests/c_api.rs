@@ -125,6 +125,11 @@ fn sample() {
 }
 
 #[test]
+fn polish() {
+    passes("polish");
+}
+
+#[test]
 fn evaluate() {
     passes("evaluate");
 }

@@ -431,6 +431,86 @@ fn a_condition_is_named_or_listed() {
     fails("1,2,3", "has 3 numbers");
 }
 
+/// A probe of three examples for the fixture gaussian.pdiff, with labels of a type, and a spec.
+fn probe(place: &Place, dtype: safetensors::Dtype, labels: &[u8]) {
+    let inputs: Vec<u8> = [1f32, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+        .iter()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
+    let views = [
+        (
+            "inputs",
+            TensorView::new(safetensors::Dtype::F32, vec![3, 3], &inputs).unwrap(),
+        ),
+        ("labels", TensorView::new(dtype, vec![3], labels).unwrap()),
+    ];
+    fs::write(
+        place.path("probe.safetensors"),
+        safetensors::serialize(views, None).unwrap(),
+    )
+    .unwrap();
+    let chain = json!({"chain": {"input": [3], "layers": [
+        {"op": "linear", "weight": "fc.weight", "bias": "fc.bias"}]}});
+    fs::write(place.path("spec.json"), chain.to_string()).unwrap();
+}
+
+#[test]
+fn samples_are_polished_on_a_probe() {
+    let place = Place::new();
+    probe(&place, safetensors::Dtype::U8, &[0, 1, 0]);
+    let generator = fixture("generators/gaussian.pdiff");
+    let generator = generator.to_str().unwrap();
+    let polish = |output: &str, options: &[&str]| {
+        let common = ["sample", generator, "-n", "3", "-o", output];
+        place.prints(&[&common[..], options].concat());
+        (0..3)
+            .map(|i| fs::read(place.path(&format!("{output}/network-{i:06}.safetensors"))).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let on = ["--probe", "probe.safetensors", "--spec", "spec.json"];
+    let plain = polish("plain", &[]);
+    let polished = polish("polished", &[&["--polish", "20"][..], &on].concat());
+    assert!(plain.iter().zip(&polished).all(|(a, b)| a != b));
+    let faster = [
+        "--polish",
+        "20",
+        "--polish-rate",
+        "0.1",
+        "--polish-batch",
+        "2",
+    ];
+    assert_ne!(polish("faster", &[&faster[..], &on].concat()), polished);
+    let alone = ["--polish", "20", "--threads", "1"];
+    assert_eq!(polish("again", &[&alone[..], &on].concat()), polished);
+
+    let fails = |options: &[&str], part: &str| {
+        let common = ["sample", generator, "-o", "none", "--polish", "2"];
+        let error = place.fails(&[&common[..], options].concat());
+        assert!(error.contains(part), "{error}");
+        assert!(!place.path("none").exists());
+    };
+    fails(
+        &[&on[..], &["--polish-batch", "4"]].concat(),
+        "minibatches of 4 from a probe of 3",
+    );
+    fails(&[&on[..], &["--polish-rate", "-1"]].concat(), "rate -1");
+    fails(
+        &["--probe", "spec.json", "--spec", "spec.json"],
+        "spec.json",
+    );
+    fails(
+        &["--probe", generator, "--spec", "spec.json"],
+        "no tensor inputs as a probe's file has it",
+    );
+    probe(&place, safetensors::Dtype::I8, &[0, 2, 0]);
+    fails(&on, "label 2 of the probe's example 1");
+    probe(&place, safetensors::Dtype::BOOL, &[0, 1, 0]);
+    fails(&on, "no tensor labels");
+    probe(&place, safetensors::Dtype::I64, &[0; 24]);
+    fs::write(place.path("spec.json"), "{}").unwrap();
+    fails(&on, "spec.json: has no chain");
+}
+
 #[test]
 fn the_wrong_file_is_one_line_with_a_next_step() {
     let place = Place::new();

@@ -19,6 +19,7 @@ const SOURCES: [&str; 14] = [
     "evaluate",
     "guard",
     "progress",
+    "refine",
     "text",
 ];
 

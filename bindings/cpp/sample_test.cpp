@@ -2,8 +2,10 @@
 #include "../../tests/c/dlpack.h"
 #include "harness.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -60,6 +62,68 @@ TEST(Sample, GivesTheSameNumbersEveryWay) {
     options.count = 1;
     options.first = 2;
     EXPECT_EQ(copy(generator.sample(options).flat()), copy(networks[2]));
+}
+
+TEST(Sample, PolishesByAProbeAndByACallable) {
+    const Generator generator = Generator::open(fixture("generators/gaussian.pdiff"));
+    const std::vector<float> inputs = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+    const std::vector<std::int64_t> labels = {0, 1, 0};
+    const std::string spec =
+        R"({"chain": {"input": [3], "layers": [{"op": "linear", "weight": "fc.weight", "bias": "fc.bias"}]}})";
+    SampleOptions options;
+    options.count = 2;
+    const auto plain = copy(generator.sample(options).flat());
+    options.polish_steps = 40;
+    options.polish_rate = 0.1;
+    options.probe = pdiff::Probe{inputs, labels, spec};
+    const auto polished = copy(generator.sample(options).flat());
+    for (std::size_t at : {std::size_t{0}, std::size_t{8}})
+        for (std::size_t i = 0; i < 3; i++) {
+            // How far the first class is ahead.
+            const auto ahead = [&](const std::vector<float> &all) {
+                return all[at + i] + all[at + 6] - all[at + 3 + i] - all[at + 7];
+            };
+            if (i == 1) EXPECT_LT(ahead(polished), ahead(plain));
+            else EXPECT_GT(ahead(polished), ahead(plain));
+        }
+    options.probe->spec = std::string("{\0}", 3);
+    fails(Status::invalid_argument, "the probe's spec holds a NUL", [&] { generator.sample(options); });
+    options.probe.reset();
+    fails(Status::invalid_argument, "neither gradient nor probe", [&] { generator.sample(options); });
+
+    std::uint64_t calls = 0, ends = 0;
+    options.gradient = [&](std::uint64_t number, std::uint64_t step, pdiff::Span<const float> network,
+                           pdiff::Span<float> gradient) -> std::optional<double> {
+        EXPECT_EQ(number, calls / 40);
+        EXPECT_EQ(step, calls % 40);
+        if (++calls == ends) return std::nullopt;
+        double loss = 0;
+        for (std::size_t i = 0; i < network.size(); i++) {
+            gradient[i] = network[i] - 1;
+            loss += gradient[i] * gradient[i] / 2;
+        }
+        return loss;
+    };
+    std::vector<float> near(16, 42.0f);
+    generator.sample_each(
+        [&](std::uint64_t number, pdiff::Span<const float> network) {
+            std::copy(network.begin(), network.end(), near.begin() + 8 * static_cast<std::ptrdiff_t>(number));
+        },
+        options);
+    EXPECT_EQ(calls, 80u);
+    const auto from_one = [](const std::vector<float> &all) {
+        double sum = 0;
+        for (float x : all) sum += std::pow(static_cast<double>(x) - 1, 2);
+        return sum;
+    };
+    EXPECT_LT(from_one(near), 0.1 * from_one(plain));
+    calls = 0, ends = 50;
+    std::vector<float> kept(16, 42.0f);
+    fails(Status::callback, "gradient callback", [&] { generator.sample_into(kept, options); });
+    EXPECT_EQ(kept, std::vector<float>(16, 42.0f));
+    options.gradient = [](std::uint64_t, std::uint64_t, pdiff::Span<const float>,
+                          pdiff::Span<float>) -> std::optional<double> { throw 7; };
+    EXPECT_THROW(generator.sample_into(kept, options), int);
 }
 
 TEST(Sample, FillsTheTensorsThatAreWanted) {

@@ -284,3 +284,73 @@ func TestSampleEachShowsTheSameNetworksInOrder(t *testing.T) {
 	}
 	fails(t, g.SampleEach(context.Background(), options, nil), ErrInvalidArgument, "visit is nil")
 }
+
+const linear = `{"chain": {"input": [3], "layers": [{"op": "linear", "weight": "fc.weight", "bias": "fc.bias"}]}}`
+
+func TestSamplesArePolishedByAProbeOrByAGradient(t *testing.T) {
+	g, ctx := open(t, "gaussian.pdiff"), context.Background()
+	options := Options{Count: 2, Seed: 5}
+	plain, err := g.Sample(ctx, options)
+	ok(t, err)
+	options.PolishSteps, options.PolishRate = 40, 0.1
+	options.Probe = &Probe{Inputs: []float32{1, 0, 0, 0, 1, 0, 0, 0, 1}, Labels: []int64{0, 1, 0}, Spec: linear}
+	polished, err := g.Sample(ctx, options)
+	ok(t, err)
+	for i := range plain {
+		for k, sign := range []float32{1, -1, 1} {
+			// How far the first class is ahead.
+			ahead := func(n []float32) float32 { return sign * (n[k] + n[6] - n[3+k] - n[7]) }
+			if ahead(polished[i]) <= ahead(plain[i]) {
+				t.Fatal(i, k, plain[i], polished[i])
+			}
+		}
+	}
+	tensors, err := g.SampleTensors(ctx, options)
+	ok(t, err)
+	if values, err := Values[float32](tensors[0]); err != nil || !slices.Equal(values[:6], polished[0][:6]) {
+		t.Fatal(values, err, polished[0])
+	}
+	options.Probe.Spec = "\x00"
+	fails(t, g.SampleFiles(ctx, t.TempDir(), options), ErrInvalidArgument, "Probe.Spec")
+	options.Probe = nil
+	fails(t, g.SampleFiles(ctx, t.TempDir(), options), ErrInvalidArgument, "neither gradient nor probe")
+
+	calls := uint64(0)
+	options.Gradient = func(number, step uint64, network, gradient []float32) (loss float64, err error) {
+		if number != calls/40 || step != calls%40 {
+			t.Error(number, step)
+		}
+		calls++
+		for i, x := range network {
+			gradient[i] = x - 1
+			loss += float64(gradient[i]*gradient[i]) / 2
+		}
+		return loss, nil
+	}
+	near := make([]float32, 16)
+	ok(t, g.SampleInto(ctx, near, options))
+	fromOne := func(numbers []float32) (sum float64) {
+		for _, x := range numbers {
+			sum += math.Pow(float64(x)-1, 2)
+		}
+		return sum
+	}
+	if fromOne(near) > 0.1*fromOne(slices.Concat(plain...)) {
+		t.Fatal(near, plain)
+	}
+	enough := errors.New("enough")
+	options.Gradient = func(uint64, uint64, []float32, []float32) (float64, error) { return 0, enough }
+	kept := slices.Clone(near)
+	err = g.SampleInto(ctx, near, options)
+	fails(t, err, ErrCallback, "enough")
+	if !errors.Is(err, enough) || !slices.Equal(kept, near) {
+		t.Fatal(err, near)
+	}
+	options.Gradient = func(uint64, uint64, []float32, []float32) (float64, error) { panic("slope") }
+	defer func() {
+		if recover() != "slope" {
+			t.Error("no panic came out of the call")
+		}
+	}()
+	_ = g.SampleInto(ctx, near, options)
+}

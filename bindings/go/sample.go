@@ -4,6 +4,7 @@ package pdiff
 #include <pdiff.h>
 
 extern int32_t pdiffGoNetwork(void *, uint64_t, float *, uint64_t);
+extern int32_t pdiffGoGradient(void *, uint64_t, uint64_t, float *, uint64_t, double *, float *);
 */
 import "C"
 
@@ -58,6 +59,41 @@ type Options struct {
 	DeviceIndex uint32
 	// Threads of the default engine on the CPU; 0: one per core.
 	Threads uint32
+	// PolishSteps of training that each network gets before it is handed out; 0: none. They go by
+	// Probe or by Gradient.
+	PolishSteps uint64
+	// PolishBatch is the examples of a step, from the probe; 0: 64, or all where there are fewer.
+	PolishBatch uint64
+	// PolishRate is the highest learning rate; 0: 0.01.
+	PolishRate float64
+	Probe      *Probe
+	// Gradient says what to polish by: given sample number at a step of its polish, it writes the
+	// loss's gradient to its last argument, of zeros, and returns the loss. An error ends the work.
+	// The slices last until it returns.
+	Gradient func(number, step uint64, network, gradient []float32) (loss float64, err error)
+}
+
+// Probe has examples by which libpdiff itself tells what a network is worth.
+type Probe struct {
+	// Inputs is [examples, numbers of the chain's input], row-major, as the network is given them.
+	Inputs []float32
+	// Labels has the class of each example, from 0.
+	Labels []int64
+	// Spec is a symmetry spec with a chain, as JSON: how the network computes.
+	Spec string
+}
+
+func (p *Probe) c(lent *memory) *C.pdiff_probe {
+	if p == nil {
+		return nil
+	}
+	return lend(lent, []C.pdiff_probe{{
+		struct_size: C.sizeof_pdiff_probe,
+		inputs:      (*C.float)(unsafe.Pointer(lend(lent, p.Inputs))),
+		labels:      (*C.int64_t)(unsafe.Pointer(lend(lent, p.Labels))),
+		count:       C.uint64_t(len(p.Labels)), features: C.uint64_t(len(p.Inputs) / max(len(p.Labels), 1)),
+		spec: lent.text("Probe.Spec", p.Spec),
+	}})
 }
 
 func (o *Options) c(lent *memory) (*C.pdiff_sample_options, error) {
@@ -72,6 +108,8 @@ func (o *Options) c(lent *memory) (*C.pdiff_sample_options, error) {
 		guidance:         C.float(o.Guidance), temperature: C.float(o.Temperature),
 		sampler: C.int32_t(o.Sampler), steps: C.uint64_t(o.Steps),
 		device: C.int32_t(o.Device), device_index: C.uint32_t(o.DeviceIndex), threads: C.uint32_t(o.Threads),
+		polish_steps: C.uint64_t(o.PolishSteps), polish_batch: C.uint64_t(o.PolishBatch),
+		polish_rate: C.double(o.PolishRate), probe: o.Probe.c(lent),
 	}}), nil
 }
 
@@ -93,6 +131,44 @@ func (g *Generator) use(ctx context.Context, call func(*C.pdiff_generator, *C.pd
 			return err
 		}
 		return failure(status, &detail)
+	})
+}
+
+// sampling runs a call that samples, with the options and callbacks as C reads them.
+func (g *Generator) sampling(
+	ctx context.Context, options *Options, back callbacks,
+	call func(*C.pdiff_generator, *C.pdiff_sample_options, *C.pdiff_cancel, unsafe.Pointer, *memory, *C.pdiff_error) (C.int32_t, error),
+) error {
+	var finish func(error) error
+	err := g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
+		chosen, err := options.c(lent)
+		if err != nil || lent.err != nil {
+			return 0, cmp.Or(err, lent.err)
+		}
+		back.gradient = options.Gradient
+		context, finished := back.lendTo(lent)
+		finish = finished
+		if options.Gradient != nil {
+			chosen.gradient = C.pdiff_gradient_callback(C.pdiffGoGradient)
+			chosen.gradient_context = context
+		}
+		return call(c, chosen, cancel, context, lent, detail)
+	})
+	if finish == nil {
+		return err
+	}
+	return finish(err)
+}
+
+//export pdiffGoGradient
+func pdiffGoGradient(context unsafe.Pointer, number, step C.uint64_t, numbers *C.float, parameters C.uint64_t, loss *C.double, out *C.float) C.int32_t {
+	c := calledBack(context)
+	return c.guarded(func() error {
+		network := unsafe.Slice((*float32)(unsafe.Pointer(numbers)), parameters)
+		gradient := unsafe.Slice((*float32)(unsafe.Pointer(out)), parameters)
+		value, err := c.gradient(uint64(number), uint64(step), network, gradient)
+		*loss = C.double(value)
+		return err
 	})
 }
 
@@ -120,11 +196,7 @@ func (g *Generator) SampleInto(ctx context.Context, dst []float32, options Optio
 	if len(room) == 0 {
 		room = make([]float32, 1)
 	}
-	return g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
-		chosen, err := options.c(lent)
-		if err != nil {
-			return 0, err
-		}
+	return g.sampling(ctx, &options, callbacks{}, func(c *C.pdiff_generator, chosen *C.pdiff_sample_options, cancel *C.pdiff_cancel, _ unsafe.Pointer, _ *memory, detail *C.pdiff_error) (C.int32_t, error) {
 		return C.pdiff_sample(c, chosen, cancel, unsafe.Pointer(&room[0]), C.size_t(4*len(dst)), nil, detail), nil
 	})
 }
@@ -138,22 +210,10 @@ func (g *Generator) SampleEach(
 	if visit == nil {
 		return invalid("visit is nil; pass a function that takes a network")
 	}
-	var finish func(error) error
-	err := g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
-		chosen, err := options.c(lent)
-		if err != nil {
-			return 0, err
-		}
-		shown := callbacks{visit: visit}
-		context, finished := shown.lendTo(lent)
-		finish = finished
+	return g.sampling(ctx, &options, callbacks{visit: visit}, func(c *C.pdiff_generator, chosen *C.pdiff_sample_options, cancel *C.pdiff_cancel, context unsafe.Pointer, _ *memory, detail *C.pdiff_error) (C.int32_t, error) {
 		call := C.pdiff_network_callback(C.pdiffGoNetwork)
 		return C.pdiff_sample_each(c, chosen, cancel, call, context, detail), nil
 	})
-	if finish == nil {
-		return err
-	}
-	return finish(err)
 }
 
 //export pdiffGoNetwork
@@ -168,11 +228,7 @@ func pdiffGoNetwork(context unsafe.Pointer, number C.uint64_t, numbers *C.float,
 // in its own dtype, those from the base included.
 func (g *Generator) SampleTensors(ctx context.Context, options Options) ([]Tensor, error) {
 	tensors := make([]Tensor, len(g.tensors))
-	err := g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
-		chosen, err := options.c(lent)
-		if err != nil {
-			return 0, err
-		}
+	err := g.sampling(ctx, &options, callbacks{}, func(c *C.pdiff_generator, chosen *C.pdiff_sample_options, cancel *C.pdiff_cancel, _ unsafe.Pointer, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
 		buffers := make([]C.pdiff_buffer, len(tensors))
 		for i, info := range g.tensors {
 			if info.Bytes > 0 && options.count() > math.MaxInt/info.Bytes {
@@ -194,11 +250,10 @@ func (g *Generator) SampleTensors(ctx context.Context, options Options) ([]Tenso
 // SampleFiles samples networks into safetensors files in folder, network-000000.safetensors and so
 // on: all of them, or none.
 func (g *Generator) SampleFiles(ctx context.Context, folder string, options Options) error {
-	return g.use(ctx, func(c *C.pdiff_generator, cancel *C.pdiff_cancel, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
-		chosen, err := options.c(lent)
+	return g.sampling(ctx, &options, callbacks{}, func(c *C.pdiff_generator, chosen *C.pdiff_sample_options, cancel *C.pdiff_cancel, _ unsafe.Pointer, lent *memory, detail *C.pdiff_error) (C.int32_t, error) {
 		path := lent.text("folder", folder)
-		if err != nil || lent.err != nil {
-			return 0, cmp.Or(err, lent.err)
+		if lent.err != nil {
+			return 0, lent.err
 		}
 		return C.pdiff_sample_files(c, chosen, cancel, path, detail), nil
 	})

@@ -115,6 +115,14 @@ impl Layer {
         }
     }
 
+    /// Those of them that have a gradient: all but running statistics.
+    pub(crate) fn trained(&self) -> Vec<&str> {
+        match self {
+            Layer::BatchNorm { weight, bias, .. } => vec![weight, bias],
+            _ => self.tensors(),
+        }
+    }
+
     /// What messages call it: its weight without its ending.
     pub(crate) fn name(&self) -> &str {
         let weight = self.tensors().first().copied().unwrap_or_default();

@@ -154,28 +154,30 @@ impl Runner {
         let gradients = gradients.chunks_exact_mut(self.parameters);
         let parts = networks.zip(gradients).zip(losses);
         spread(parts, threads, |((network, gradient), loss)| {
-            *loss = self.gradient(network, examples, targets, cancel, gradient)?;
+            let space = &mut self.workspace();
+            *loss = self.gradient(network, examples, targets, cancel, space, gradient)?;
             Ok(())
         })
     }
 
-    fn gradient(
+    /// Writes one network's gradient and returns its loss; whole examples, as many as targets.
+    pub(crate) fn gradient(
         &self,
         network: &[f32],
         examples: &[f32],
         targets: Targets,
         cancel: &Cancel,
+        space: &mut Workspace,
         gradient: &mut [f32],
     ) -> Result<f64> {
         let n = examples.len() / self.inputs();
-        let mut space = self.workspace();
         let (mut above, mut below) = (Vec::new(), Vec::new());
         let mut loss = 0.0;
         gradient.fill(0.0);
         for (start, part) in self.chunks(examples) {
             cancel.check()?;
             let count = space.enter(part, self.inputs());
-            self.run(0, network, count, &mut space);
+            self.run(0, network, count, space);
             above.clone_from(&space.values[self.steps.len()]);
             loss += targets.loss(start, count, n, &mut above);
             for (at, step) in self.steps.iter().enumerate().rev() {
@@ -234,7 +236,7 @@ impl Runner {
         starts.zip(examples.chunks(self.chunk * self.inputs()))
     }
 
-    fn workspace(&self) -> Workspace {
+    pub(crate) fn workspace(&self) -> Workspace {
         Workspace {
             values: vec![Vec::new(); self.steps.len() + 1],
             scratch: Scratch::default(),
@@ -259,7 +261,7 @@ impl Runner {
 }
 
 /// Numbers between the steps, [features, examples of a chunk].
-struct Workspace {
+pub(crate) struct Workspace {
     /// The inputs, and the outputs of each step.
     values: Vec<Vec<f32>>,
     scratch: Scratch,
@@ -291,7 +293,7 @@ fn fits(given: usize, needed: usize) -> Result<()> {
 }
 
 /// Does the parts on several threads; the first error ends the work.
-fn spread<T: Send>(
+pub(crate) fn spread<T: Send>(
     mut parts: impl Iterator<Item = T> + Send,
     threads: usize,
     work: impl Fn(T) -> Result<()> + Sync,
@@ -303,12 +305,20 @@ fn spread<T: Send>(
     if threads == 1 {
         return parts.try_for_each(work);
     }
-    let parts = Mutex::new(parts);
-    let next = || parts.lock().map_or(None, |mut parts| parts.next());
+    let parts = Mutex::new(Some(parts));
+    let next = || {
+        parts
+            .lock()
+            .map_or(None, |mut parts| parts.as_mut()?.next())
+    };
     std::thread::scope(|scope| {
         let run = || -> Result<()> {
             while let Some(part) = next() {
-                work(part)?;
+                work(part).inspect_err(|_| {
+                    if let Ok(mut parts) = parts.lock() {
+                        *parts = None;
+                    }
+                })?;
             }
             Ok(())
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::ffi::generator::{Member, pdiff_generator};
 use crate::ffi::guard::{guard, quietly};
-use crate::ffi::handles::{Boxed, borrow, cancel, give, null, pdiff_cancel, take_back};
-use crate::ffi::sample::{Stacks, check_count, chosen};
+use crate::ffi::handles::{Boxed, give, null, pdiff_cancel, take_back};
+use crate::ffi::sample::{Stacks, check_count, sampling};
 use crate::ffi::structs::{pdiff_error, pdiff_sample_options};
 use crate::layout::Dtype;
 
@@ -90,24 +90,26 @@ pub unsafe extern "C" fn pdiff_sample_dlpack(
 ) -> i32 {
     unsafe {
         guard(error, || {
-            let generator = borrow(generator, "generator")?;
-            let options = chosen(options, 1)?;
-            let cancel = self::cancel(cancel)?;
             if out.is_null() {
                 return Err(null("out"));
             }
-            generator.opened.with(|opened| {
-                check_count(opened, out_count)?;
-                let mut stacks = Stacks::sample(opened, &options, &cancel)?;
-                let base = stacks.base();
-                let stacks = Arc::new(stacks);
-                for (i, member) in opened.members.iter().enumerate() {
-                    let data = base.add(stacks.starts[i]);
-                    out.add(i)
-                        .write(managed(member, options.count, data, stacks.clone()));
-                }
-                Ok(())
-            })
+            sampling(
+                generator,
+                options,
+                cancel,
+                |opened, options, cancel, refined| {
+                    check_count(opened, out_count)?;
+                    let mut stacks = Stacks::sample(opened, options, cancel, refined)?;
+                    let base = stacks.base();
+                    let stacks = Arc::new(stacks);
+                    for (i, member) in opened.members.iter().enumerate() {
+                        let data = base.add(stacks.starts[i]);
+                        out.add(i)
+                            .write(managed(member, options.count, data, stacks.clone()));
+                    }
+                    Ok(())
+                },
+            )
         })
     }
 }

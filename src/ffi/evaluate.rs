@@ -51,7 +51,13 @@ pub unsafe extern "C" fn pdiff_evaluate(
             let callback = score.ok_or_else(|| null("score"))?;
             let given = read(options)?;
             let cancel = self::cancel(cancel)?;
-            let samples = chosen(given.sample, COUNT)?;
+            let sample = read(given.sample)?;
+            if sample.polish_steps != 0 {
+                return Err(Error::invalid(
+                    "options.sample asks for a polish, which the baselines would not get; leave polish_steps 0",
+                ));
+            }
+            let samples = chosen(&sample, COUNT)?;
             let options = Options {
                 seed: given.seed,
                 count: length(given.baseline_count, "baseline_count")?,

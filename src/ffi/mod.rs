@@ -15,6 +15,7 @@ mod generator;
 mod guard;
 mod handles;
 mod progress;
+mod refine;
 mod sample;
 mod structs;
 mod text;

@@ -7,11 +7,13 @@ use crate::error::{Error, Result};
 use crate::ffi::generator::{Opened, pdiff_generator};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};
+use crate::ffi::refine::{polish, probe};
 use crate::ffi::structs::*;
 use crate::ffi::text::path;
 use crate::ffi::train::device;
 use crate::ffi::versioned::read;
 use crate::generator::{Cancel, SampleOptions, Sampler};
+use crate::refine::Refined;
 use crate::tensor::Tensor;
 
 /// Samples networks as flat vectors of float32, [count, parameters], row-major. With the default
@@ -23,7 +25,8 @@ use crate::tensor::Tensor;
 /// the bytes of the networks are put; NULL is fine when `out` is not. `error`, NULL or the caller's.
 /// Returns: PDIFF_OK.
 /// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_BUFFER_TOO_SMALL; PDIFF_CONDITION; PDIFF_CANCELLED;
-/// PDIFF_DEVICE_UNAVAILABLE; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
+/// PDIFF_DEVICE_UNAVAILABLE; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH; PDIFF_MISMATCH for a probe whose chain
+/// does not fit the networks; PDIFF_CALLBACK. A polish that diverges is PDIFF_INVALID_ARGUMENT.
 /// Ownership: everything stays the caller's and is not used after the call.
 /// Threads: shared.
 #[unsafe(no_mangle)]
@@ -38,30 +41,32 @@ pub unsafe extern "C" fn pdiff_sample(
 ) -> i32 {
     unsafe {
         guard(error, || {
-            let generator = borrow(generator, "generator")?;
-            let options = chosen(options, 1)?;
-            let cancel = self::cancel(cancel)?;
             if out.is_null() && needed.is_null() {
                 return Err(Error::invalid("out and needed are NULL; pass one of them"));
             }
-            let bytes = generator.opened.with(|opened| {
-                let parameters = opened.generator.layout().parameters();
-                let bytes = product(options.count, parameters * size_of::<f32>())?;
-                if out.is_null() {
-                    return Ok(bytes);
-                }
-                if out_bytes < bytes {
-                    return Err(Error::BufferTooSmall {
-                        given: out_bytes,
-                        needed: bytes,
-                    });
-                }
-                let mut networks = zeros(bytes / size_of::<f32>())?;
-                opened.generator.sample(&options, &cancel, &mut networks)?;
-                out.cast::<u8>()
-                    .copy_from_nonoverlapping(networks.as_ptr().cast(), bytes);
-                Ok(bytes)
-            })?;
+            let bytes = sampling(
+                generator,
+                options,
+                cancel,
+                |opened, options, cancel, refined| {
+                    let parameters = opened.generator.layout().parameters();
+                    let bytes = product(options.count, parameters * size_of::<f32>())?;
+                    if out.is_null() {
+                        return Ok(bytes);
+                    }
+                    if out_bytes < bytes {
+                        return Err(Error::BufferTooSmall {
+                            given: out_bytes,
+                            needed: bytes,
+                        });
+                    }
+                    let mut networks = zeros(bytes / size_of::<f32>())?;
+                    refined.sample(options, cancel, &mut networks)?;
+                    out.cast::<u8>()
+                        .copy_from_nonoverlapping(networks.as_ptr().cast(), bytes);
+                    Ok(bytes)
+                },
+            )?;
             if !needed.is_null() {
                 needed.write(bytes);
             }
@@ -76,7 +81,7 @@ pub unsafe extern "C" fn pdiff_sample(
 /// Parameters: `generator`. `options`, NULL for the defaults. `cancel`, NULL or a token. `visit`,
 /// called for every network in order, with `visit_context`. `error`, NULL or the caller's.
 /// Returns: PDIFF_OK.
-/// Errors: as pdiff_sample; PDIFF_CALLBACK. What was visited before a failure stays visited.
+/// Errors: as pdiff_sample. What was visited before a failure stays visited.
 /// Ownership: everything stays the caller's and is not used after the call.
 /// Threads: shared.
 #[unsafe(no_mangle)]
@@ -90,9 +95,6 @@ pub unsafe extern "C" fn pdiff_sample_each(
 ) -> i32 {
     unsafe {
         guard(error, || {
-            let generator = borrow(generator, "generator")?;
-            let options = chosen(options, 1)?;
-            let cancel = self::cancel(cancel)?;
             let visit = visit.ok_or_else(|| null("visit"))?;
             let mut each = |number: u64, network: &[f32]| match visit(
                 visit_context,
@@ -105,9 +107,9 @@ pub unsafe extern "C" fn pdiff_sample_each(
                     "the network callback returned {other}, so the sampling ended; return 0 to go on"
                 ))),
             };
-            generator
-                .opened
-                .with(|opened| opened.generator.sample_each(&options, &cancel, &mut each))
+            sampling(generator, options, cancel, |_, options, cancel, refined| {
+                refined.sample_each(options, cancel, &mut each)
+            })
         })
     }
 }
@@ -132,45 +134,47 @@ pub unsafe extern "C" fn pdiff_sample_tensors(
 ) -> i32 {
     unsafe {
         guard(error, || {
-            let generator = borrow(generator, "generator")?;
-            let options = chosen(options, 1)?;
-            let cancel = self::cancel(cancel)?;
             if out.is_null() {
                 return Err(null("out"));
             }
-            generator.opened.with(|opened| {
-                check_count(opened, out_count)?;
-                let buffers = array(out, out_count, "out")?;
-                for (buffer, member) in buffers.iter().zip(&opened.members) {
-                    let needed = product(options.count, member.bytes())?;
-                    if !buffer.data.is_null() && buffer.bytes < needed {
-                        return Err(Error::BufferTooSmall {
-                            given: buffer.bytes,
-                            needed,
-                        });
+            sampling(
+                generator,
+                options,
+                cancel,
+                |opened, options, cancel, refined| {
+                    check_count(opened, out_count)?;
+                    let buffers = array(out, out_count, "out")?;
+                    for (buffer, member) in buffers.iter().zip(&opened.members) {
+                        let needed = product(options.count, member.bytes())?;
+                        if !buffer.data.is_null() && buffer.bytes < needed {
+                            return Err(Error::BufferTooSmall {
+                                given: buffer.bytes,
+                                needed,
+                            });
+                        }
                     }
-                }
-                let stacks = Stacks::sample(opened, &options, &cancel)?;
-                for ((buffer, member), start) in
-                    buffers.iter().zip(&opened.members).zip(&stacks.starts)
-                {
-                    if buffer.data.is_null() {
-                        continue;
+                    let stacks = Stacks::sample(opened, options, cancel, refined)?;
+                    for ((buffer, member), start) in
+                        buffers.iter().zip(&opened.members).zip(&stacks.starts)
+                    {
+                        if buffer.data.is_null() {
+                            continue;
+                        }
+                        let bytes = member.bytes();
+                        for i in 0..options.count {
+                            // The base is stacked once.
+                            let row = if member.range.is_some() { i } else { 0 };
+                            let from = &stacks.bytes()[start + row * bytes..][..bytes];
+                            buffer
+                                .data
+                                .byte_add(i * bytes)
+                                .cast::<u8>()
+                                .copy_from_nonoverlapping(from.as_ptr(), bytes);
+                        }
                     }
-                    let bytes = member.bytes();
-                    for i in 0..options.count {
-                        // The base is stacked once.
-                        let row = if member.range.is_some() { i } else { 0 };
-                        let from = &stacks.bytes()[start + row * bytes..][..bytes];
-                        buffer
-                            .data
-                            .byte_add(i * bytes)
-                            .cast::<u8>()
-                            .copy_from_nonoverlapping(from.as_ptr(), bytes);
-                    }
-                }
-                Ok(())
-            })
+                    Ok(())
+                },
+            )
         })
     }
 }
@@ -196,23 +200,35 @@ pub unsafe extern "C" fn pdiff_sample_files(
 ) -> i32 {
     unsafe {
         guard(error, || {
-            let generator = borrow(generator, "generator")?;
-            let options = chosen(options, 1)?;
-            let cancel = self::cancel(cancel)?;
             let folder = path(folder, "folder")?;
-            generator
-                .opened
-                .with(|opened| opened.generator.sample_files(&options, &cancel, folder))
+            sampling(generator, options, cancel, |_, options, cancel, refined| {
+                refined.sample_files(options, cancel, folder)
+            })
         })
     }
 }
 
-/// The host's options; `count` is what a count of 0 stands for.
-pub(super) unsafe fn chosen(
+/// Has `work` sample from the generator as the host's options say.
+pub(super) unsafe fn sampling<T>(
+    generator: *const pdiff_generator,
     options: *const pdiff_sample_options,
-    count: usize,
-) -> Result<SampleOptions> {
+    cancel: *const pdiff_cancel,
+    work: impl FnOnce(&Opened, &SampleOptions, &Cancel, &mut Refined) -> Result<T>,
+) -> Result<T> {
+    let generator = unsafe { borrow(generator, "generator") }?;
     let given = unsafe { read(options) }?;
+    let options = unsafe { chosen(&given, 1) }?;
+    let cancel = unsafe { self::cancel(cancel) }?;
+    generator.opened.with(|opened| {
+        let probe = unsafe { probe(given.probe, opened) }?;
+        let mut refined = Refined::new(&opened.generator);
+        refined.polish = polish(&given, probe.as_ref())?;
+        work(opened, &options, &cancel, &mut refined)
+    })
+}
+
+/// The host's options; `count` is what a count of 0 stands for.
+pub(super) unsafe fn chosen(given: &pdiff_sample_options, count: usize) -> Result<SampleOptions> {
     let condition =
         unsafe { array(given.condition, given.condition_length, "condition") }?.to_vec();
     let or_one = |value: f32| if value == 0.0 { 1.0 } else { value };
@@ -296,6 +312,7 @@ impl Stacks {
         opened: &Opened,
         options: &SampleOptions,
         cancel: &Cancel,
+        refined: &mut Refined,
     ) -> Result<Stacks> {
         let mut starts = Vec::new();
         let mut blocks = 0usize;
@@ -318,25 +335,23 @@ impl Stacks {
             let all: &mut [u8] = bytemuck::cast_slice_mut(&mut stacks.blocks);
             all[start..][..bytes.len()].copy_from_slice(bytes);
         };
-        opened
-            .generator
-            .sample_each(options, cancel, &mut |number, network| {
-                let row = (number - options.first) as usize;
-                for (i, member) in opened.members.iter().enumerate() {
-                    if let Some(range) = member.range.clone() {
-                        let values = &network[range];
-                        put(i, row, &Tensor::from_f32(member.spec.clone(), values).bytes);
+        refined.sample_each(options, cancel, &mut |number, network| {
+            let row = (number - options.first) as usize;
+            for (i, member) in opened.members.iter().enumerate() {
+                if let Some(range) = member.range.clone() {
+                    let values = &network[range];
+                    put(i, row, &Tensor::from_f32(member.spec.clone(), values).bytes);
+                }
+            }
+            if row == 0 {
+                for (i, tensor) in opened.generator.tensors(network)?.iter().enumerate() {
+                    if opened.members[i].range.is_none() {
+                        put(i, 0, &tensor.bytes);
                     }
                 }
-                if row == 0 {
-                    for (i, tensor) in opened.generator.tensors(network)?.iter().enumerate() {
-                        if opened.members[i].range.is_none() {
-                            put(i, 0, &tensor.bytes);
-                        }
-                    }
-                }
-                Ok(())
-            })?;
+            }
+            Ok(())
+        })?;
         Ok(stacks)
     }
 

@@ -281,7 +281,58 @@ pub struct pdiff_sample_options {
     pub threads: u32,
     /// Sampler steps; 0: the engine's own number.
     pub steps: u64,
+    /// Steps of training that each network gets before it is handed out; 0: none. AdamW, with the rate up
+    /// to its highest in the first tenth of the steps and down a cosine to 0. Running statistics stay
+    /// as they are. Sample i is still the same bytes whatever the count, the threads and the order of
+    /// calls, on one machine.
+    pub polish_steps: u64,
+    /// Examples of a step, from the probe; 0: 64, or all where there are fewer.
+    pub polish_batch: u64,
+    /// The highest learning rate; 0: 0.01, which suits perceptrons.
+    pub polish_rate: f64,
+    /// Examples to polish on, for a network that the library can run. NULL: none.
+    pub probe: *const pdiff_probe,
+    /// Says what to polish by, for any network, instead of a probe. NULL: not.
+    pub gradient: pdiff_gradient_callback,
+    pub gradient_context: *mut c_void,
 }
+
+/// Examples by which the library itself tells what a network is worth. They are not copied, and have to
+/// last until the call returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pdiff_probe {
+    /// sizeof(pdiff_probe).
+    pub struct_size: usize,
+    /// [count, features], row-major, as the network is given them.
+    pub inputs: *const f32,
+    /// The class of each example, from 0: [count].
+    pub labels: *const i64,
+    /// Examples; at least 1.
+    pub count: u64,
+    /// Numbers of an example: the product of the chain's input shape.
+    pub features: u64,
+    /// A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
+    /// the chain have to be generated ones.
+    pub spec: *const c_char,
+}
+
+/// Called on the calling thread at each step (from 0) of the polish of sample `number` with the network's
+/// numbers as they stand, which last until it returns, in the order of pdiff_sample. It writes the loss,
+/// lower is better, and the loss's gradient by each of the `parameters` numbers to `gradient`, which is
+/// all zero before. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK, as a loss or
+/// gradient that is not finite does. No exception and no longjmp may leave it.
+pub type pdiff_gradient_callback = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        number: u64,
+        step: u64,
+        network: *const f32,
+        parameters: u64,
+        loss: *mut f64,
+        gradient: *mut f32,
+    ) -> i32,
+>;
 
 /// Called on the calling thread with sample `number`, a flat network of `parameters` numbers, which
 /// lasts until it returns. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK.
@@ -401,6 +452,9 @@ unsafe impl Versioned for pdiff_train_options {
 unsafe impl Versioned for pdiff_sample_options {
     const NAME: &str = "pdiff_sample_options";
 }
+unsafe impl Versioned for pdiff_probe {
+    const NAME: &str = "pdiff_probe";
+}
 unsafe impl Versioned for pdiff_score {
     const NAME: &str = "pdiff_score";
 }
@@ -442,7 +496,11 @@ const _: () = {
         symmetry at 80, align_rounds at 88; 96);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
-        device at 60, device_index at 64, threads at 68, steps at 72; 80);
+        device at 60, device_index at 64, threads at 68, steps at 72, polish_steps at 80,
+        polish_batch at 88, polish_rate at 96, probe at 104, gradient at 112, gradient_context at 120;
+        128);
+    published!(pdiff_probe: struct_size at 0, inputs at 8, labels at 16, count at 24, features at 32,
+        spec at 40; 48);
     published!(pdiff_score: struct_size at 0, score at 8, selection_score at 16, predictions at 24,
         prediction_count at 32, labels at 40, label_count at 48, has_selection at 56,
         reserved at 60; 64);

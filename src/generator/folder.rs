@@ -8,6 +8,9 @@ use crate::files;
 use crate::generator::options::{Cancel, SampleOptions};
 use crate::generator::sample::Generator;
 
+/// What is shown each network, with its number.
+pub(crate) type Visit<'a> = dyn FnMut(u64, &[f32]) -> Result<()> + 'a;
+
 impl Generator {
     /// Samples networks into safetensors files `network-000000.safetensors` and so on, numbered from
     /// `options.first`. `folder` is made if it is not there; files of the same names are replaced.
@@ -20,6 +23,18 @@ impl Generator {
         cancel: &Cancel,
         folder: &Path,
     ) -> Result<()> {
+        self.fill_folder(folder, cancel, &mut |visit| {
+            self.sample_each(options, cancel, visit)
+        })
+    }
+
+    /// The same for networks that `each` makes and shows to a visitor.
+    pub(crate) fn fill_folder(
+        &self,
+        folder: &Path,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(&mut Visit) -> Result<()>,
+    ) -> Result<()> {
         let made = !folder.exists();
         if made {
             fs::create_dir(folder).map_err(Error::io(folder))?;
@@ -27,7 +42,7 @@ impl Generator {
         let hidden = files::hidden(folder, "networks");
         let result = fs::create_dir(&hidden)
             .map_err(Error::io(folder))
-            .and_then(|()| self.fill(options, cancel, &hidden))
+            .and_then(|()| self.fill(&hidden, cancel, each))
             .and_then(|names| move_all(&names, &hidden, folder));
         if result.is_err() {
             let _ = fs::remove_dir_all(&hidden);
@@ -38,9 +53,14 @@ impl Generator {
         result
     }
 
-    fn fill(&self, options: &SampleOptions, cancel: &Cancel, hidden: &Path) -> Result<Vec<String>> {
+    fn fill(
+        &self,
+        hidden: &Path,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(&mut Visit) -> Result<()>,
+    ) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        self.sample_each(options, cancel, &mut |number, weights| {
+        each(&mut |number, weights| {
             let name = format!("network-{number:06}.safetensors");
             self.write_network(weights, &hidden.join(&name))?;
             names.push(name);

@@ -140,9 +140,21 @@ impl Generator {
         cancel: &Cancel,
         visit: &mut dyn FnMut(u64, &[f32]) -> Result<()>,
     ) -> Result<()> {
+        let mut fill = |part: &SampleOptions, out: &mut [f32]| self.sample(part, cancel, out);
+        self.in_blocks(options, BATCH, &mut fill, visit)
+    }
+
+    /// Has `fill` make the request's networks, `most` or fewer at a time, and visits them.
+    pub(crate) fn in_blocks(
+        &self,
+        options: &SampleOptions,
+        most: usize,
+        fill: &mut dyn FnMut(&SampleOptions, &mut [f32]) -> Result<()>,
+        visit: &mut dyn FnMut(u64, &[f32]) -> Result<()>,
+    ) -> Result<()> {
         self.check(options)?;
         let parameters = self.layout().parameters();
-        let rows = self.rows(NUMBERS_HELD).min(options.count.max(1));
+        let rows = self.rows(NUMBERS_HELD).min(most).min(options.count.max(1));
         let mut buffer = vec![0.0; rows * parameters];
         let mut done = 0;
         while done < options.count {
@@ -152,7 +164,7 @@ impl Generator {
                 first: options.first + done as u64,
                 ..options.clone()
             };
-            self.sample(&part, cancel, &mut buffer[..count * parameters])?;
+            fill(&part, &mut buffer[..count * parameters])?;
             for (row, number) in buffer[..count * parameters]
                 .chunks_exact(parameters)
                 .zip(part.first..)

@@ -7,10 +7,7 @@ use tch::Tensor;
 
 use super::arena::Arena;
 use crate::error::Result;
-
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
+use crate::refine::{BETA1, BETA2, EPSILON};
 
 /// Adam with decoupled weight decay (1711.05101, algorithm 2).
 pub(crate) struct AdamW {

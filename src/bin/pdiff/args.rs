@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use pdiff::refine::Polish;
 use pdiff::{Device, Dtype, EngineName, Sampler};
 
 use crate::condition::{Named, Wanted};
@@ -201,6 +202,30 @@ pub struct Sample {
     pub first: u64,
     #[command(flatten)]
     pub sampling: Sampling,
+    #[command(flatten)]
+    pub refinement: Refinement,
+}
+
+/// What networks go through before they are written.
+#[derive(Args)]
+pub struct Refinement {
+    /// Train each network for so many steps before it is written
+    #[arg(long, value_name = "STEPS", requires = "probe", value_parser = positive::<u64>, allow_negative_numbers = true)]
+    pub polish: Option<u64>,
+    /// The examples to train on: a safetensors file with inputs [n, ...] and
+    /// labels [n]
+    #[arg(long, value_name = "FILE", requires = "spec")]
+    pub probe: Option<PathBuf>,
+    /// How the networks compute: a symmetry spec with a chain
+    #[arg(long, value_name = "FILE.json")]
+    pub spec: Option<PathBuf>,
+    /// The highest learning rate of the polish
+    #[arg(long, default_value_t = Polish::RATE, value_name = "RATE", requires = "polish", allow_negative_numbers = true)]
+    pub polish_rate: f64,
+    /// Examples of a step of the polish [default: 64, or all where there are
+    /// fewer]
+    #[arg(long, value_name = "COUNT", requires = "polish", value_parser = positive::<usize>, allow_negative_numbers = true)]
+    pub polish_batch: Option<usize>,
 }
 
 /// How networks are sampled.

@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use pdiff::chain::Chain;
+use pdiff::refine::{Examples, Objective, Polish, Probe, Refined};
+use pdiff::symmetry::Spec;
 use pdiff::{Cancel, Error, Generator, Result, SampleOptions};
 use serde_json::json;
 
-use crate::args::Sample;
+use crate::args::{Refinement, Sample};
 use crate::output::{Answer, count, warn};
 use crate::progress::Meter;
 use crate::train::failed;
@@ -25,6 +28,19 @@ pub fn run(args: &Sample) -> Result<Answer> {
         seed: args.seed,
         ..args.sampling.options(&generator)?
     };
+    let probe = match &args.refinement.probe {
+        Some(file) => Some((Examples::read(file)?, chain(&args.refinement)?)),
+        None => None,
+    };
+    let probe = match &probe {
+        Some((examples, chain)) => {
+            let (inputs, labels) = (&examples.inputs, &examples.labels);
+            Some(Probe::new(generator.layout(), chain, inputs, labels)?)
+        }
+        None => None,
+    };
+    let mut refined = Refined::new(&generator);
+    refined.polish = polish(&args.refinement, probe.as_ref());
     let made = !args.output.exists();
     if made {
         fs::create_dir_all(&args.output).map_err(|source| Error::Io {
@@ -34,7 +50,7 @@ pub fn run(args: &Sample) -> Result<Answer> {
     }
     let mut meter = Meter::new();
     let mut files = Vec::new();
-    let result = generator.sample_each(&options, &Cancel::new(), &mut |number, weights| {
+    let result = refined.sample_each(&options, &Cancel::new(), &mut |number, weights| {
         let name = format!("network-{number:06}.safetensors");
         generator.write_network(weights, &args.output.join(&name))?;
         files.push(name);
@@ -65,4 +81,20 @@ pub fn run(args: &Sample) -> Result<Answer> {
             "good": about.report.is_good(),
         }),
     })
+}
+
+/// The chain of the spec that --probe asks for.
+fn chain(refinement: &Refinement) -> Result<Chain> {
+    let missing = |what: &str| Error::InvalidArgument(format!("{what}; name one with --spec"));
+    let path = refinement.spec.as_ref();
+    let path = path.ok_or_else(|| missing("--probe needs a spec with a chain"))?;
+    let chain = Spec::read(path)?.chain;
+    chain.ok_or_else(|| missing(&format!("{}: has no chain", path.display())))
+}
+
+fn polish<'a>(refinement: &Refinement, probe: Option<&'a Probe<'a>>) -> Option<Polish<'a>> {
+    let objective = Objective::Probe(probe?, refinement.polish_batch);
+    let mut polish = Polish::new(refinement.polish?, objective);
+    polish.rate = refinement.polish_rate;
+    Some(polish)
 }

@@ -1,0 +1,87 @@
+//! Samples made ready before they are handed out: some steps of training on the host's examples, or by
+//! the host's gradients.
+
+mod adamw;
+mod examples;
+mod polish;
+mod probe;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub(crate) use adamw::{BETA1, BETA2, EPSILON};
+pub use examples::Examples;
+pub use polish::{At, GradientFn, Objective, Polish};
+pub use probe::Probe;
+
+use crate::error::Result;
+use crate::generator::{Cancel, Generator, SampleOptions};
+
+/// Networks that are polished between two visits, so that the first ones come early.
+const POLISHED: usize = 64;
+
+/// A generator whose samples are refined before they are handed out.
+///
+/// Sample *i* of a seed is the same bytes for any batch size, thread count and order of calls, where the
+/// generator's is and where the host's callbacks do not remember.
+pub struct Refined<'a> {
+    generator: &'a Generator,
+    /// Training of each network. None: networks are handed out as they are sampled.
+    pub polish: Option<Polish<'a>>,
+}
+
+impl<'a> Refined<'a> {
+    pub fn new(generator: &'a Generator) -> Refined<'a> {
+        Refined {
+            generator,
+            polish: None,
+        }
+    }
+
+    /// As [`Generator::sample`]; fails also as a polish does.
+    pub fn sample(
+        &mut self,
+        options: &SampleOptions,
+        cancel: &Cancel,
+        out: &mut [f32],
+    ) -> Result<()> {
+        if let Some(polish) = &self.polish {
+            polish.check()?;
+        }
+        self.generator.sample(options, cancel, out)?;
+        match &mut self.polish {
+            Some(polish) => polish.run(self.generator.layout(), options, cancel, out),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Generator::sample_each`].
+    pub fn sample_each(
+        &mut self,
+        options: &SampleOptions,
+        cancel: &Cancel,
+        visit: &mut dyn FnMut(u64, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let most = match self.polish {
+            Some(_) => POLISHED,
+            None => usize::MAX,
+        };
+        let generator = self.generator;
+        let mut fill = |part: &SampleOptions, out: &mut [f32]| self.sample(part, cancel, out);
+        generator.in_blocks(options, most, &mut fill, visit)
+    }
+
+    /// As [`Generator::sample_files`].
+    pub fn sample_files(
+        &mut self,
+        options: &SampleOptions,
+        cancel: &Cancel,
+        folder: &Path,
+    ) -> Result<()> {
+        let generator = self.generator;
+        generator.fill_folder(folder, cancel, &mut |visit| {
+            self.sample_each(options, cancel, visit)
+        })
+    }
+}

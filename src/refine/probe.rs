@@ -1,0 +1,134 @@
+//! A probe set: examples by which the library itself can tell what a network is worth.
+
+use std::ops::Range;
+
+use crate::chain::{Chain, Runner, Targets, Workspace};
+use crate::error::{Error, Result};
+use crate::generator::Cancel;
+use crate::layout::Layout;
+use crate::noise::{Noise, Purpose, Stream};
+
+/// Examples with their classes, and the chain that networks run them through.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    runner: Runner,
+    /// What gradients are for: the chain's tensors but for running statistics.
+    trained: Vec<Range<usize>>,
+    /// [examples, inputs]
+    inputs: &'a [f32],
+    labels: Vec<u32>,
+}
+
+impl<'a> Probe<'a> {
+    /// `inputs` is [examples, inputs of the chain], row-major; `labels` has the class of each example,
+    /// from 0.
+    ///
+    /// Fails with [`Error::Mismatch`] where the chain does not fit the layout, and with
+    /// [`Error::InvalidArgument`] where the examples do not fit the chain.
+    pub fn new(
+        layout: &Layout,
+        chain: &Chain,
+        inputs: &'a [f32],
+        labels: &[i64],
+    ) -> Result<Probe<'a>> {
+        let runner = Runner::new(chain, layout)?;
+        let (each, classes) = (runner.inputs(), runner.outputs());
+        if labels.is_empty() || labels.len().checked_mul(each) != Some(inputs.len()) {
+            return Err(Error::invalid(format!(
+                "the probe has {} numbers and {} labels, and an example of the chain is {each} numbers; pass [examples, {each}] and a label for each",
+                inputs.len(),
+                labels.len()
+            )));
+        }
+        let class = |(example, label): (usize, &i64)| {
+            let class = u32::try_from(*label).ok();
+            class.filter(|class| (*class as usize) < classes).ok_or_else(|| {
+                Error::invalid(format!(
+                    "label {label} of the probe's example {example} is no class of a network with {classes} outputs; count classes from 0"
+                ))
+            })
+        };
+        let trained: Vec<&str> = chain.layers.iter().flat_map(|l| l.trained()).collect();
+        let is_trained = |name: &str| trained.contains(&name);
+        Ok(Probe {
+            runner,
+            trained: layout
+                .ranges()
+                .filter(|(tensor, _)| is_trained(&tensor.name))
+                .map(|(_, range)| range)
+                .collect(),
+            inputs,
+            labels: labels
+                .iter()
+                .enumerate()
+                .map(class)
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    pub(super) fn trained(&self) -> &[Range<usize>] {
+        &self.trained
+    }
+
+    pub(super) fn examples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The minibatches of sample `number`, of `size` examples, which the probe has at least.
+    pub(super) fn minibatches(&self, seed: u64, number: u64, size: usize) -> Minibatches<'_> {
+        Minibatches {
+            probe: self,
+            stream: Noise::new(seed).stream(Purpose::Polish, number, 0),
+            order: (0..self.labels.len() as u32).collect(),
+            next: 0,
+            size,
+            inputs: Vec::with_capacity(size * self.runner.inputs()),
+            labels: Vec::with_capacity(size),
+            space: self.runner.workspace(),
+        }
+    }
+}
+
+/// A probe's examples in epochs of random order; what an epoch leaves over, fewer than a minibatch, is
+/// left out.
+pub(super) struct Minibatches<'a> {
+    probe: &'a Probe<'a>,
+    stream: Stream,
+    order: Vec<u32>,
+    next: usize,
+    size: usize,
+    inputs: Vec<f32>,
+    labels: Vec<u32>,
+    space: Workspace,
+}
+
+impl Minibatches<'_> {
+    /// Writes the gradient of the mean cross-entropy over the next minibatch, and returns that.
+    pub fn gradient(
+        &mut self,
+        network: &[f32],
+        cancel: &Cancel,
+        gradient: &mut [f32],
+    ) -> Result<f64> {
+        if self.next + self.size > self.order.len() {
+            self.next = 0;
+        }
+        let each = self.probe.runner.inputs();
+        self.inputs.clear();
+        self.labels.clear();
+        for at in self.next..self.next + self.size {
+            // Fisher and Yates, as far as it is needed.
+            let other = at + self.stream.below(self.order.len() - at);
+            self.order.swap(at, other);
+            let example = self.order[at] as usize;
+            let inputs = &self.probe.inputs[example * each..][..each];
+            self.inputs.extend_from_slice(inputs);
+            self.labels.push(self.probe.labels[example]);
+        }
+        self.next += self.size;
+        let targets = Targets::Classes(&self.labels);
+        let space = &mut self.space;
+        let runner = &self.probe.runner;
+        runner.gradient(network, &self.inputs, targets, cancel, space, gradient)
+    }
+}
