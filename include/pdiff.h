@@ -599,6 +599,55 @@ typedef int32_t (*pdiff_gradient_callback)(void *context,
                                            float *gradient);
 
 /**
+ * What a network is worth, as the host's callback says.
+ */
+typedef struct pdiff_score {
+    /**
+     * sizeof(pdiff_score) of the library; write nothing beyond it.
+     */
+    size_t struct_size;
+    /**
+     * Higher is better: accuracy, return, minus a loss.
+     */
+    double score;
+    /**
+     * The score on examples kept for choosing, where `has_selection` is 1: baselines that choose
+     * use it and never `score`.
+     */
+    double selection_score;
+    /**
+     * The predicted class of each test example, until the callback is called again; gives the
+     * error overlaps. NULL: none.
+     */
+    const int64_t *predictions;
+    size_t prediction_count;
+    /**
+     * The true class of each, the same for every network. NULL: as the first network said.
+     */
+    const int64_t *labels;
+    size_t label_count;
+    /**
+     * 1 or 0.
+     */
+    int32_t has_selection;
+    /**
+     * Zero.
+     */
+    int32_t reserved;
+} pdiff_score;
+
+/**
+ * Called on the calling thread with a flat network of `parameters` numbers, in the units and the
+ * order of pdiff_sample, which lasts until it returns. It fills `score`, whose every field is zero,
+ * and returns 0; anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no
+ * longjmp may leave it.
+ */
+typedef int32_t (*pdiff_score_callback)(void *context,
+                                        const float *network,
+                                        uint64_t parameters,
+                                        struct pdiff_score *score);
+
+/**
  * What to sample. Zero in any field is the default; all zero is one network of seed 0.
  */
 typedef struct pdiff_sample_options {
@@ -672,6 +721,18 @@ typedef struct pdiff_sample_options {
      */
     pdiff_gradient_callback gradient;
     void *gradient_context;
+    /**
+     * Candidates for each network, of which the best is handed out, before it is polished; 0: 1, and no
+     * choice. Those of network i are the samples i times `candidates` and on of the seed. It costs as
+     * many samples and scores, and narrows what networks differ in.
+     */
+    uint64_t candidates;
+    /**
+     * Scores each candidate; the best is that of the highest selection_score, or score where there is
+     * none. NULL: the lowest mean cross-entropy on the whole probe.
+     */
+    pdiff_score_callback score;
+    void *score_context;
 } pdiff_sample_options;
 
 /**
@@ -694,55 +755,6 @@ typedef struct pdiff_buffer {
     void *data;
     size_t bytes;
 } pdiff_buffer;
-
-/**
- * What a network is worth, as the host's callback says.
- */
-typedef struct pdiff_score {
-    /**
-     * sizeof(pdiff_score) of the library; write nothing beyond it.
-     */
-    size_t struct_size;
-    /**
-     * Higher is better: accuracy, return, minus a loss.
-     */
-    double score;
-    /**
-     * The score on examples kept for choosing, where `has_selection` is 1: baselines that choose
-     * use it and never `score`.
-     */
-    double selection_score;
-    /**
-     * The predicted class of each test example, until the callback is called again; gives the
-     * error overlaps. NULL: none.
-     */
-    const int64_t *predictions;
-    size_t prediction_count;
-    /**
-     * The true class of each, the same for every network. NULL: as the first network said.
-     */
-    const int64_t *labels;
-    size_t label_count;
-    /**
-     * 1 or 0.
-     */
-    int32_t has_selection;
-    /**
-     * Zero.
-     */
-    int32_t reserved;
-} pdiff_score;
-
-/**
- * Called on the calling thread with a flat network of `parameters` numbers, in the units and the
- * order of pdiff_sample, which lasts until it returns. It fills `score`, whose every field is zero,
- * and returns 0; anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no
- * longjmp may leave it.
- */
-typedef int32_t (*pdiff_score_callback)(void *context,
-                                        const float *network,
-                                        uint64_t parameters,
-                                        struct pdiff_score *score);
 
 /**
  * What an evaluation may choose. Zero in any field is the default.

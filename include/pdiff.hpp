@@ -298,6 +298,11 @@ struct SampleOptions {
     double polish_rate = 0;
     std::optional<Probe> probe = {};
     OnGradient gradient = {};
+    /// Candidates for each network, of which the best is handed out, before it is polished; 0: 1. Those of network i
+    /// are the samples i times `candidates` and on. The best has the highest score, or without `score` the lowest loss
+    /// on the probe.
+    std::uint64_t candidates = 0;
+    OnScore score = {};
 };
 
 /// What a collect call may choose. The first of a collection decides on `select` and `conditions`; later ones leave
@@ -689,6 +694,12 @@ struct Chosen {
             probe.features = from.labels.empty() ? 0 : from.inputs.size() / from.labels.size();
             probe.spec = host.call.text("the probe's spec", from.spec);
             options.probe = &probe;
+        }
+        options.candidates = given.candidates;
+        if (given.score && given.candidates > 1) {
+            host.judge = &given.score;
+            options.score = Host::score;
+            options.score_context = &host;
         }
         if (given.gradient) {
             host.slope = &given.gradient;

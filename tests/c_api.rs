@@ -130,6 +130,11 @@ fn polish() {
 }
 
 #[test]
+fn select() {
+    passes("select");
+}
+
+#[test]
 fn evaluate() {
     passes("evaluate");
 }

@@ -512,6 +512,50 @@ fn samples_are_polished_on_a_probe() {
 }
 
 #[test]
+fn the_best_candidate_is_written() {
+    let place = Place::new();
+    probe(&place, safetensors::Dtype::U8, &[0, 1, 0]);
+    let generator = fixture("generators/gaussian.pdiff");
+    let generator = generator.to_str().unwrap();
+    let sample = |output: &str, count: &str, options: &[&str]| {
+        let common = ["sample", generator, "-n", count, "-o", output];
+        place.prints(&[&common[..], options].concat());
+        let count: usize = count.parse().unwrap();
+        let file = |i| place.path(&format!("{output}/network-{i:06}.safetensors"));
+        (0..count)
+            .map(|i| fs::read(file(i)).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let all = sample("all", "8", &[]);
+    let best = sample("best", "2", &["--candidates", "4", "--score", SCORE]);
+    let checksum = |file: &Vec<u8>| {
+        fs::write(place.path("one"), file).unwrap();
+        let path = place.path("one");
+        let output = Command::new("cksum").arg(path).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split(' ').next().unwrap().parse::<u64>().unwrap() % 1000
+    };
+    for (best, candidates) in best.iter().zip(all.chunks(4)) {
+        let most = candidates.iter().map(&checksum).max().unwrap();
+        assert!(candidates.contains(best) && checksum(best) == most);
+    }
+    let on = [
+        "--candidates",
+        "4",
+        "--probe",
+        "probe.safetensors",
+        "--spec",
+        "spec.json",
+    ];
+    for (best, candidates) in sample("on", "2", &on).iter().zip(all.chunks(4)) {
+        assert!(candidates.contains(best));
+    }
+    let error = place.fails(&["sample", generator, "-o", "none", "--candidates", "2"]);
+    assert!(error.contains("give --score or --probe"), "{error}");
+    assert!(!place.path("none").exists());
+}
+
+#[test]
 fn the_wrong_file_is_one_line_with_a_next_step() {
     let place = Place::new();
     place.trained(json!({}));

@@ -126,6 +126,29 @@ TEST(Sample, PolishesByAProbeAndByACallable) {
     EXPECT_THROW(generator.sample_into(kept, options), int);
 }
 
+TEST(Sample, HandsOutTheBestCandidate) {
+    const Generator generator = flow();
+    SampleOptions options = three();
+    options.count = 12;
+    const pdiff::Networks all = generator.sample(options);
+    options.count = 3;
+    options.candidates = 4;
+    options.score = [](pdiff::Span<const float> network) {
+        return pdiff::Score{0, static_cast<double>(network[3]), {}, {}};
+    };
+    const pdiff::Networks best = generator.sample(options);
+    for (std::size_t i = 0; i < 3; i++) {
+        std::size_t at = 4 * i;
+        for (std::size_t j = at; j < 4 * i + 4; j++)
+            if (all[j][3] > all[at][3]) at = j;
+        EXPECT_EQ(copy(best[i]), copy(all[at]));
+    }
+    options.score = [](pdiff::Span<const float>) { return std::optional<pdiff::Score>(); };
+    fails(Status::callback, "score callback", [&] { generator.sample(options); });
+    options.score = {};
+    fails(Status::invalid_argument, "neither score nor probe", [&] { generator.sample(options); });
+}
+
 TEST(Sample, FillsTheTensorsThatAreWanted) {
     const Generator generator = flow();
     const pdiff::Networks networks = generator.sample(three());

@@ -1,6 +1,7 @@
 package pdiff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -353,4 +354,26 @@ func TestSamplesArePolishedByAProbeOrByAGradient(t *testing.T) {
 		}
 	}()
 	_ = g.SampleInto(ctx, near, options)
+}
+
+func TestTheBestCandidateIsHandedOut(t *testing.T) {
+	g, ctx := open(t, "flow.pdiff"), context.Background()
+	all, err := g.Sample(ctx, Options{Count: 12, Seed: 7})
+	ok(t, err)
+	options := Options{Count: 3, Seed: 7, Candidates: 4}
+	fails(t, g.SampleInto(ctx, make([]float32, 51), options), ErrInvalidArgument, "neither score nor probe")
+	options.Score = func(network []float32) (Score, error) { return Score{Score: float64(network[3])}, nil }
+	best, err := g.Sample(ctx, options)
+	ok(t, err)
+	for i := range best {
+		most := slices.MaxFunc(all[4*i:4*i+4], func(a, b []float32) int { return cmp.Compare(a[3], b[3]) })
+		if !slices.Equal(best[i], most) {
+			t.Fatal(i, best[i], most)
+		}
+	}
+	enough := errors.New("enough")
+	options.Score = func([]float32) (Score, error) { return Score{}, enough }
+	if _, err := g.Sample(ctx, options); !errors.Is(err, enough) {
+		t.Fatal(err)
+	}
 }

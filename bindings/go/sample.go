@@ -4,6 +4,7 @@ package pdiff
 #include <pdiff.h>
 
 extern int32_t pdiffGoNetwork(void *, uint64_t, float *, uint64_t);
+extern int32_t pdiffGoScore(void *, float *, uint64_t, pdiff_score *);
 extern int32_t pdiffGoGradient(void *, uint64_t, uint64_t, float *, uint64_t, double *, float *);
 */
 import "C"
@@ -71,6 +72,12 @@ type Options struct {
 	// loss's gradient to its last argument, of zeros, and returns the loss. An error ends the work.
 	// The slices last until it returns.
 	Gradient func(number, step uint64, network, gradient []float32) (loss float64, err error)
+	// Candidates for each network, of which the best is handed out, before it is polished; 0: 1.
+	// Those of network i are the samples i times Candidates and on.
+	Candidates uint64
+	// Score says which is best; nil: the loss on the probe. An error ends the work. The network
+	// lasts until it returns.
+	Score func(network []float32) (Score, error)
 }
 
 // Probe has examples by which libpdiff itself tells what a network is worth.
@@ -109,7 +116,7 @@ func (o *Options) c(lent *memory) (*C.pdiff_sample_options, error) {
 		sampler: C.int32_t(o.Sampler), steps: C.uint64_t(o.Steps),
 		device: C.int32_t(o.Device), device_index: C.uint32_t(o.DeviceIndex), threads: C.uint32_t(o.Threads),
 		polish_steps: C.uint64_t(o.PolishSteps), polish_batch: C.uint64_t(o.PolishBatch),
-		polish_rate: C.double(o.PolishRate), probe: o.Probe.c(lent),
+		polish_rate: C.double(o.PolishRate), probe: o.Probe.c(lent), candidates: C.uint64_t(o.Candidates),
 	}}), nil
 }
 
@@ -145,12 +152,16 @@ func (g *Generator) sampling(
 		if err != nil || lent.err != nil {
 			return 0, cmp.Or(err, lent.err)
 		}
-		back.gradient = options.Gradient
+		back.gradient, back.score = options.Gradient, options.Score
 		context, finished := back.lendTo(lent)
 		finish = finished
 		if options.Gradient != nil {
 			chosen.gradient = C.pdiff_gradient_callback(C.pdiffGoGradient)
 			chosen.gradient_context = context
+		}
+		if options.Score != nil {
+			chosen.score = C.pdiff_score_callback(C.pdiffGoScore)
+			chosen.score_context = context
 		}
 		return call(c, chosen, cancel, context, lent, detail)
 	})

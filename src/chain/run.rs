@@ -50,6 +50,11 @@ impl Runner {
         })
     }
 
+    /// Numbers of one network.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
     /// Numbers of one example.
     pub fn inputs(&self) -> usize {
         self.steps[0].inputs

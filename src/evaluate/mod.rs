@@ -32,6 +32,7 @@ pub use polish::CommandPolisher;
 pub use principal::Principal;
 pub use reference::{Placement, Reference};
 pub use report::{Page, html};
+pub(crate) use rows::Slice;
 pub use rows::{Matrix, Restore, Restored, Rows};
 pub use score::{Score, Scored, Scorer, Tally};
 pub use summary::{Summary, best_of, median};

@@ -40,6 +40,10 @@ impl Matrix {
         Ok(Matrix { width, data })
     }
 
+    fn slice(&self) -> Slice<'_> {
+        Slice::new(self.width, &self.data)
+    }
+
     /// Reads every row of `rows` once.
     pub fn from_rows(rows: &dyn Rows) -> Result<Matrix> {
         let width = rows.width();
@@ -52,6 +56,34 @@ impl Matrix {
 }
 
 impl Rows for Matrix {
+    fn len(&self) -> usize {
+        self.slice().len()
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn read(&self, row: usize, out: &mut [f32]) -> Result<()> {
+        self.slice().read(row, out)
+    }
+}
+
+/// Rows in somebody else's memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slice<'a> {
+    width: usize,
+    data: &'a [f32],
+}
+
+impl<'a> Slice<'a> {
+    /// `data` is whole rows of `width`, row-major.
+    pub(crate) fn new(width: usize, data: &'a [f32]) -> Slice<'a> {
+        Slice { width, data }
+    }
+}
+
+impl Rows for Slice<'_> {
     fn len(&self) -> usize {
         self.data.len() / self.width
     }

@@ -52,9 +52,9 @@ pub unsafe extern "C" fn pdiff_evaluate(
             let given = read(options)?;
             let cancel = self::cancel(cancel)?;
             let sample = read(given.sample)?;
-            if sample.polish_steps != 0 {
+            if sample.polish_steps != 0 || sample.candidates > 1 {
                 return Err(Error::invalid(
-                    "options.sample asks for a polish, which the baselines would not get; leave polish_steps 0",
+                    "options.sample asks for a polish or for candidates, which the baselines would not get; leave polish_steps and candidates 0",
                 ));
             }
             let samples = chosen(&sample, COUNT)?;
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn pdiff_evaluate(
 }
 
 /// What the host's callback says of a network.
-unsafe fn judged(
+pub(super) unsafe fn judged(
     callback: unsafe extern "C" fn(*mut c_void, *const f32, u64, *mut pdiff_score) -> i32,
     context: *mut c_void,
     network: &[f32],
@@ -99,7 +99,7 @@ unsafe fn judged(
     let status = unsafe { callback(context, network.as_ptr(), network.len() as u64, &mut said) };
     if status != 0 {
         return Err(Error::Callback(format!(
-            "the score callback returned {status}, so the evaluation ended; return 0 to go on"
+            "the score callback returned {status}, so the work ended; return 0 to go on"
         )));
     }
     let list = |pointer: *const i64, count, name| -> Result<Option<Vec<i64>>> {

@@ -2,12 +2,14 @@
 
 use crate::chain::Chain;
 use crate::error::{Error, Result};
+use crate::evaluate::{Score, Scorer};
+use crate::ffi::evaluate::judged;
 use crate::ffi::generator::Opened;
 use crate::ffi::handles::{array, length};
 use crate::ffi::structs::*;
 use crate::ffi::text::text;
 use crate::ffi::versioned::read;
-use crate::refine::{At, Objective, Polish, Probe};
+use crate::refine::{At, Judge, Objective, Polish, Probe, Selection};
 use crate::symmetry::Spec;
 
 /// The host's probe set; None where it has none.
@@ -42,6 +44,37 @@ fn chain(spec: Spec) -> Result<Chain> {
     spec.chain.ok_or_else(|| {
         Error::invalid("probe.spec has no chain, by which the library could run a network; add one")
     })
+}
+
+/// The host's score callback; None where there is none.
+pub(super) fn scorer(
+    given: &pdiff_sample_options,
+) -> Option<impl FnMut(&[f32]) -> Result<Score> + use<>> {
+    let (callback, context) = (given.score?, given.score_context);
+    // SAFETY: the host's function with the host's context.
+    Some(move |network: &[f32]| unsafe { judged(callback, context, network) })
+}
+
+/// The choice that the host asks for; None where it asks for none.
+pub(super) fn selection<'a>(
+    candidates: u64,
+    scorer: Option<&'a mut dyn Scorer>,
+    probe: Option<&'a Probe<'a>>,
+) -> Result<Option<Selection<'a>>> {
+    if candidates <= 1 {
+        return Ok(None);
+    }
+    let judge = match (scorer, probe) {
+        (Some(scorer), _) => Judge::Scorer(scorer),
+        (None, Some(probe)) => Judge::Probe(probe),
+        (None, None) => {
+            return Err(Error::invalid(format!(
+                "candidates is {candidates} with neither score nor probe; pass one of them"
+            )));
+        }
+    };
+    let candidates = length(candidates, "candidates")?;
+    Ok(Some(Selection { candidates, judge }))
 }
 
 /// The training that the host asks for; None where it asks for none.

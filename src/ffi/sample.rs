@@ -4,10 +4,11 @@
 use std::ffi::{c_char, c_void};
 
 use crate::error::{Error, Result};
+use crate::evaluate::Scorer;
 use crate::ffi::generator::{Opened, pdiff_generator};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};
-use crate::ffi::refine::{polish, probe};
+use crate::ffi::refine::{polish, probe, scorer, selection};
 use crate::ffi::structs::*;
 use crate::ffi::text::path;
 use crate::ffi::train::device;
@@ -221,8 +222,11 @@ pub(super) unsafe fn sampling<T>(
     let cancel = unsafe { self::cancel(cancel) }?;
     generator.opened.with(|opened| {
         let probe = unsafe { probe(given.probe, opened) }?;
+        let mut scorer = scorer(&given);
         let mut refined = Refined::new(&opened.generator);
         refined.polish = polish(&given, probe.as_ref())?;
+        let scorer = scorer.as_mut().map(|scorer| scorer as &mut dyn Scorer);
+        refined.selection = selection(given.candidates, scorer, probe.as_ref())?;
         work(opened, &options, &cancel, &mut refined)
     })
 }

@@ -295,6 +295,14 @@ pub struct pdiff_sample_options {
     /// Says what to polish by, for any network, instead of a probe. NULL: not.
     pub gradient: pdiff_gradient_callback,
     pub gradient_context: *mut c_void,
+    /// Candidates for each network, of which the best is handed out, before it is polished; 0: 1, and no
+    /// choice. Those of network i are the samples i times `candidates` and on of the seed. It costs as
+    /// many samples and scores, and narrows what networks differ in.
+    pub candidates: u64,
+    /// Scores each candidate; the best is that of the highest selection_score, or score where there is
+    /// none. NULL: the lowest mean cross-entropy on the whole probe.
+    pub score: pdiff_score_callback,
+    pub score_context: *mut c_void,
 }
 
 /// Examples by which the library itself tells what a network is worth. They are not copied, and have to
@@ -497,8 +505,8 @@ const _: () = {
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72, polish_steps at 80,
-        polish_batch at 88, polish_rate at 96, probe at 104, gradient at 112, gradient_context at 120;
-        128);
+        polish_batch at 88, polish_rate at 96, probe at 104, gradient at 112, gradient_context at 120,
+        candidates at 128, score at 136, score_context at 144; 152);
     published!(pdiff_probe: struct_size at 0, inputs at 8, labels at 16, count at 24, features at 32,
         spec at 40; 48);
     published!(pdiff_score: struct_size at 0, score at 8, selection_score at 16, predictions at 24,

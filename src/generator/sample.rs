@@ -75,13 +75,7 @@ impl Generator {
     /// another length, [`Error::Condition`], [`Error::InvalidArgument`], [`Error::Cancelled`].
     pub fn sample(&self, options: &SampleOptions, cancel: &Cancel, out: &mut [f32]) -> Result<()> {
         let parameters = self.layout().parameters();
-        let needed = options.count.checked_mul(parameters);
-        if needed != Some(out.len()) {
-            return Err(Error::BufferTooSmall {
-                given: out.len().saturating_mul(4),
-                needed: needed.unwrap_or(usize::MAX).saturating_mul(4),
-            });
-        }
+        self.check_room(options, out)?;
         self.check(options)?;
         let condition = self.standardized(options)?;
         if options.count == 0 {
@@ -154,7 +148,7 @@ impl Generator {
     ) -> Result<()> {
         self.check(options)?;
         let parameters = self.layout().parameters();
-        let rows = self.rows(NUMBERS_HELD).min(most).min(options.count.max(1));
+        let rows = self.held_rows().min(most).min(options.count.max(1));
         let mut buffer = vec![0.0; rows * parameters];
         let mut done = 0;
         while done < options.count {
@@ -190,6 +184,22 @@ impl Generator {
     /// Networks of a batch that has `numbers` at most.
     fn rows(&self, numbers: usize) -> usize {
         (numbers / self.layout().parameters()).clamp(1, BATCH)
+    }
+
+    /// Networks of a batch in memory of ours.
+    pub(crate) fn held_rows(&self) -> usize {
+        self.rows(NUMBERS_HELD)
+    }
+
+    pub(crate) fn check_room(&self, options: &SampleOptions, out: &[f32]) -> Result<()> {
+        let needed = options.count.checked_mul(self.layout().parameters());
+        match needed == Some(out.len()) {
+            true => Ok(()),
+            false => Err(Error::BufferTooSmall {
+                given: out.len().saturating_mul(4),
+                needed: needed.unwrap_or(usize::MAX).saturating_mul(4),
+            }),
+        }
     }
 
     fn check(&self, options: &SampleOptions) -> Result<()> {

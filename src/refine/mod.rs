@@ -1,10 +1,11 @@
-//! Samples made ready before they are handed out: some steps of training on the host's examples, or by
-//! the host's gradients.
+//! Samples made ready before they are handed out: chosen among candidates, and trained for some steps, by
+//! the host's examples, scores or gradients.
 
 mod adamw;
 mod examples;
 mod polish;
 mod probe;
+mod select;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ pub(crate) use adamw::{BETA1, BETA2, EPSILON};
 pub use examples::Examples;
 pub use polish::{At, GradientFn, Objective, Polish};
 pub use probe::Probe;
+pub use select::{Judge, Selection};
 
 use crate::error::Result;
 use crate::generator::{Cancel, Generator, SampleOptions};
@@ -27,6 +29,8 @@ const POLISHED: usize = 64;
 /// generator's is and where the host's callbacks do not remember.
 pub struct Refined<'a> {
     generator: &'a Generator,
+    /// Choice of each network among candidates, before it is polished. None: there are none.
+    pub selection: Option<Selection<'a>>,
     /// Training of each network. None: networks are handed out as they are sampled.
     pub polish: Option<Polish<'a>>,
 }
@@ -35,6 +39,7 @@ impl<'a> Refined<'a> {
     pub fn new(generator: &'a Generator) -> Refined<'a> {
         Refined {
             generator,
+            selection: None,
             polish: None,
         }
     }
@@ -49,7 +54,10 @@ impl<'a> Refined<'a> {
         if let Some(polish) = &self.polish {
             polish.check()?;
         }
-        self.generator.sample(options, cancel, out)?;
+        match &mut self.selection {
+            Some(selection) => selection.run(self.generator, options, cancel, out)?,
+            None => self.generator.sample(options, cancel, out)?,
+        }
         match &mut self.polish {
             Some(polish) => polish.run(self.generator.layout(), options, cancel, out),
             None => Ok(()),

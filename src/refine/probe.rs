@@ -8,6 +8,9 @@ use crate::generator::Cancel;
 use crate::layout::Layout;
 use crate::noise::{Noise, Purpose, Stream};
 
+/// Examples whose outputs are held at a time when networks are compared.
+const TOGETHER: usize = 1024;
+
 /// Examples with their classes, and the chain that networks run them through.
 #[derive(Debug)]
 pub struct Probe<'a> {
@@ -74,6 +77,30 @@ impl<'a> Probe<'a> {
         self.labels.len()
     }
 
+    /// The mean cross-entropy of each network on all examples.
+    pub(super) fn losses(
+        &self,
+        networks: &[f32],
+        threads: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<f64>> {
+        let (inputs, outputs) = (self.runner.inputs(), self.runner.outputs());
+        let mut losses = vec![0.0; networks.len() / self.runner.parameters()];
+        let mut out = Vec::new();
+        let parts = self.inputs.chunks(TOGETHER * inputs);
+        for (inputs, labels) in parts.zip(self.labels.chunks(TOGETHER)) {
+            out.resize(losses.len() * labels.len() * outputs, 0.0);
+            let runner = &self.runner;
+            runner.forward(networks, inputs, threads, cancel, &mut out)?;
+            for (loss, out) in losses.iter_mut().zip(out.chunks(labels.len() * outputs)) {
+                for (out, label) in out.chunks_exact(outputs).zip(labels) {
+                    *loss += cross_entropy(out, *label as usize) / self.labels.len() as f64;
+                }
+            }
+        }
+        Ok(losses)
+    }
+
     /// The minibatches of sample `number`, of `size` examples, which the probe has at least.
     pub(super) fn minibatches(&self, seed: u64, number: u64, size: usize) -> Minibatches<'_> {
         Minibatches {
@@ -87,6 +114,12 @@ impl<'a> Probe<'a> {
             space: self.runner.workspace(),
         }
     }
+}
+
+fn cross_entropy(out: &[f32], label: usize) -> f64 {
+    let most = out.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
+    let sum: f64 = out.iter().map(|x| f64::from(x - most).exp()).sum();
+    sum.ln() + f64::from(most - out[label])
 }
 
 /// A probe's examples in epochs of random order; what an epoch leaves over, fewer than a minibatch, is

@@ -205,7 +205,7 @@ static void bad_options(void) {
     options.first = UINT64_MAX;
     REFUSED(PDIFF_INVALID_ARGUMENT, "2^64");
     options.struct_size = sizeof options - 1;
-    REFUSED(PDIFF_INVALID_ARGUMENT, "pdiff_sample_options.struct_size is 127");
+    REFUSED(PDIFF_INVALID_ARGUMENT, "pdiff_sample_options.struct_size is 151");
     options.device = PDIFF_DEVICE_CUDA;
     options.device_index = 99;
     REFUSED(PDIFF_DEVICE_UNAVAILABLE, "99");
@@ -230,7 +230,7 @@ static void bad_options(void) {
     OK(pdiff_sample(generator, &newer.known, NULL, NULL, 0, &needed, &error));
     EXPECT(needed == sizeof network);
     newer.later = 1;
-    FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_sample_options of 136 bytes",
+    FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_sample_options of 160 bytes",
           pdiff_sample(generator, &newer.known, NULL, NULL, 0, &needed, &error));
     pdiff_init(&options, sizeof options);
     options.struct_size = offsetof(pdiff_sample_options, guidance);

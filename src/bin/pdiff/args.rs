@@ -209,11 +209,19 @@ pub struct Sample {
 /// What networks go through before they are written.
 #[derive(Args)]
 pub struct Refinement {
+    /// Networks to sample for each one, of which the best by --score, or by
+    /// the loss on --probe, is written; candidates of network i are the samples
+    /// i times COUNT and on
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = positive::<usize>, allow_negative_numbers = true)]
+    pub candidates: usize,
+    /// The scoring program, as pdiff evaluate has it
+    #[arg(long, value_name = "COMMAND", requires = "candidates")]
+    pub score: Option<String>,
     /// Train each network for so many steps before it is written
     #[arg(long, value_name = "STEPS", requires = "probe", value_parser = positive::<u64>, allow_negative_numbers = true)]
     pub polish: Option<u64>,
-    /// The examples to train on: a safetensors file with inputs [n, ...] and
-    /// labels [n]
+    /// The examples to train on, and to compare candidates by: a safetensors file
+    /// with inputs [n, ...] and labels [n]
     #[arg(long, value_name = "FILE", requires = "spec")]
     pub probe: Option<PathBuf>,
     /// How the networks compute: a symmetry spec with a chain

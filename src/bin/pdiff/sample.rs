@@ -1,9 +1,11 @@
 //! `pdiff sample`.
 
 use std::fs;
+use std::path::Path;
 
 use pdiff::chain::Chain;
-use pdiff::refine::{Examples, Objective, Polish, Probe, Refined};
+use pdiff::evaluate::CommandScorer;
+use pdiff::refine::{Examples, Judge, Objective, Polish, Probe, Refined, Selection};
 use pdiff::symmetry::Spec;
 use pdiff::{Cancel, Error, Generator, Result, SampleOptions};
 use serde_json::json;
@@ -39,7 +41,13 @@ pub fn run(args: &Sample) -> Result<Answer> {
         }
         None => None,
     };
+    let write = |weights: &[f32], path: &Path| generator.write_network(weights, path);
+    let mut scorer = match &args.refinement.score {
+        Some(command) => Some(CommandScorer::new(command, &write)?),
+        None => None,
+    };
     let mut refined = Refined::new(&generator);
+    refined.selection = selection(&args.refinement, scorer.as_mut(), probe.as_ref())?;
     refined.polish = polish(&args.refinement, probe.as_ref());
     let made = !args.output.exists();
     if made {
@@ -90,6 +98,25 @@ fn chain(refinement: &Refinement) -> Result<Chain> {
     let path = path.ok_or_else(|| missing("--probe needs a spec with a chain"))?;
     let chain = Spec::read(path)?.chain;
     chain.ok_or_else(|| missing(&format!("{}: has no chain", path.display())))
+}
+
+fn selection<'a>(
+    refinement: &Refinement,
+    scorer: Option<&'a mut CommandScorer>,
+    probe: Option<&'a Probe<'a>>,
+) -> Result<Option<Selection<'a>>> {
+    let candidates = refinement.candidates;
+    let judge = match (scorer, probe) {
+        _ if candidates == 1 => return Ok(None),
+        (Some(scorer), _) => Judge::Scorer(scorer),
+        (None, Some(probe)) => Judge::Probe(probe),
+        (None, None) => {
+            return Err(Error::InvalidArgument(format!(
+                "--candidates {candidates} and nothing to choose by; give --score or --probe"
+            )));
+        }
+    };
+    Ok(Some(Selection { candidates, judge }))
 }
 
 fn polish<'a>(refinement: &Refinement, probe: Option<&'a Probe<'a>>) -> Option<Polish<'a>> {
