@@ -1,9 +1,10 @@
-//! `zoo train` and `zoo population` make collections of networks; `zoo score` tests networks on images and `zoo polish`
-//! trains them on.
+//! `zoo train` and `zoo population` make collections of networks; `zoo score` tests networks on images, `zoo polish`
+//! trains them on, and `zoo export` writes what libpdiff's own polish needs.
 
 mod architecture;
 mod collect;
 mod data;
+mod export;
 mod group;
 mod members;
 mod parallel;
@@ -29,6 +30,8 @@ enum Command {
     Score(score::Options),
     /// Train networks on for a few steps, each in its file
     Polish(polish::Options),
+    /// Write what `pdiff sample --polish` needs: the training images as a probe, and the architecture's spec
+    Export(export::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -37,5 +40,6 @@ fn main() -> anyhow::Result<()> {
         Command::Population(options) => population::run(&options),
         Command::Score(options) => score::run(&options),
         Command::Polish(options) => polish::run(&options),
+        Command::Export(options) => export::run(&options),
     }
 }

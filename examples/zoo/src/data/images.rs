@@ -60,6 +60,13 @@ impl Images {
         self.labels.len()
     }
 
+    /// All of them, [images, channels, height, width].
+    pub fn pixels(&self) -> Result<Vec<f32>> {
+        let all: Vec<usize> = (0..self.len()).collect();
+        let (images, _) = self.batch(&all, 1)?;
+        Ok(images.f_contiguous()?.f_reshape([-1])?.try_into()?)
+    }
+
     /// The images of `indices` [batch x members], one batch for each of `members` networks: as batch x (members x
     /// channels) x height x width, and their classes [batch x members] as int64.
     pub fn batch(&self, indices: &[usize], members: usize) -> Result<(Tensor, Tensor)> {
