@@ -578,7 +578,7 @@ typedef struct pdiff_probe {
     uint64_t features;
     /**
      * A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
-     * the chain have to be generated ones.
+     * the chain have to be generated ones. NULL: the spec that the generator's training aligned by.
      */
     const char *spec;
 } pdiff_probe;

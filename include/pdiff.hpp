@@ -261,8 +261,8 @@ struct Probe {
     Span<const float> inputs;
     /// The class of each example, from 0.
     Span<const std::int64_t> labels;
-    /// A symmetry spec with a chain, as JSON: how the network computes.
-    std::string spec;
+    /// A symmetry spec with a chain, as JSON: how the network computes. Empty: the one that the training aligned by.
+    std::string spec = {};
 };
 
 /// Says what to polish by: given sample `number` at `step` of its polish, [parameters], writes the loss's gradient to
@@ -692,7 +692,7 @@ struct Chosen {
             probe.labels = from.labels.data();
             probe.count = from.labels.size();
             probe.features = from.labels.empty() ? 0 : from.inputs.size() / from.labels.size();
-            probe.spec = host.call.text("the probe's spec", from.spec);
+            probe.spec = host.call.text_or_null("the probe's spec", from.spec);
             options.probe = &probe;
         }
         options.candidates = given.candidates;

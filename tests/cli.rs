@@ -146,17 +146,24 @@ impl Place {
 
 /// The fixture as a generator trained on `collection`, with this report.
 fn generator_of(path: &Path, collection: &Path, report: Value) {
+    edited(path, |about| {
+        about["provenance"]["collection"] = json!(collection);
+        about["provenance"]["snapshots"] = json!(30);
+        about["provenance"]["held_out"] = json!([4, 14, 24]);
+        for (key, value) in report.as_object().unwrap() {
+            about["report"][key] = value.clone();
+        }
+    });
+}
+
+/// The fixture with something else said of it.
+fn edited(path: &Path, edit: impl FnOnce(&mut Value)) {
     let bytes = fs::read(fixture("generators/flow.pdiff")).unwrap();
     let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut header: Value = serde_json::from_slice(&bytes[8..end]).unwrap();
     let metadata = &mut header["__metadata__"];
     let mut about: Value = serde_json::from_str(metadata["pdiff"].as_str().unwrap()).unwrap();
-    about["provenance"]["collection"] = json!(collection);
-    about["provenance"]["snapshots"] = json!(30);
-    about["provenance"]["held_out"] = json!([4, 14, 24]);
-    for (key, value) in report.as_object().unwrap() {
-        about["report"][key] = value.clone();
-    }
+    edit(&mut about);
     metadata["pdiff"] = about.to_string().into();
     metadata["checksum"] = "0".repeat(32).into();
     let mut text = header.to_string();
@@ -508,7 +515,57 @@ fn samples_are_polished_on_a_probe() {
     fails(&on, "no tensor labels");
     probe(&place, safetensors::Dtype::I64, &[0; 24]);
     fs::write(place.path("spec.json"), "{}").unwrap();
-    fails(&on, "spec.json: has no chain");
+    fails(&on, "the symmetry spec has no chain");
+    fails(&on[..2], "the generator records no chain");
+
+    // A generator that was aligned by a chain needs no spec.
+    let half = [1f32, 0.0, 0.0, 1.0].map(f32::to_le_bytes).concat();
+    let views = [
+        (
+            "inputs",
+            TensorView::new(safetensors::Dtype::F32, vec![2, 2], &half).unwrap(),
+        ),
+        (
+            "labels",
+            TensorView::new(safetensors::Dtype::U8, vec![2], &[0, 1]).unwrap(),
+        ),
+    ];
+    fs::write(
+        place.path("probe.safetensors"),
+        safetensors::serialize(views, None).unwrap(),
+    )
+    .unwrap();
+    let chain = json!({"input": [2], "layers": [{"op": "linear", "weight": "half.weight"}]});
+    edited(&place.path("net.pdiff"), |about| {
+        about["provenance"]["alignment"] = json!({"snapshots": 30, "spec": {"chain": chain},
+            "options": {"seed": 0, "rounds": 4, "balance": false}, "before": 2.0, "after": 1.0});
+    });
+    place.prints(&[
+        "sample",
+        "net.pdiff",
+        "-o",
+        "by",
+        "--polish",
+        "3",
+        "--probe",
+        "probe.safetensors",
+    ]);
+    place.prints(&["sample", "net.pdiff", "-o", "as"]);
+    let half = |folder: &str| {
+        let tensors =
+            read_checkpoint(&place.path(folder).join("network-000000.safetensors")).unwrap();
+        let named = |name: &str| {
+            tensors
+                .iter()
+                .find(|tensor| tensor.spec.name == name)
+                .unwrap()
+                .bytes
+                .clone()
+        };
+        [named("half.weight"), named("conv.weight")]
+    };
+    let (polished, plain) = (half("by"), half("as"));
+    assert!(polished[0] != plain[0] && polished[1] == plain[1]);
 }
 
 #[test]
@@ -774,11 +831,23 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
         let bytes = safetensors::serialize([("inputs", view)], None).unwrap();
         fs::write(place.path(name), bytes).unwrap();
     };
-    let numbers: Vec<u8> = (0..64).flat_map(|i| ((i * i) as f32).cos().to_le_bytes()).collect();
+    let numbers: Vec<u8> = (0..64)
+        .flat_map(|i| ((i * i) as f32).cos().to_le_bytes())
+        .collect();
     inputs("inputs.safetensors", safetensors::Dtype::F32, &numbers);
     inputs("whole.safetensors", safetensors::Dtype::I32, &numbers);
     let by = |output: &str, spec: &str, inputs: &str| {
-        ["align", "zoo", "-o", output, "--spec", spec, "--activations", inputs].map(str::to_owned)
+        [
+            "align",
+            "zoo",
+            "-o",
+            output,
+            "--spec",
+            spec,
+            "--activations",
+            inputs,
+        ]
+        .map(str::to_owned)
     };
     let by_inputs = by("by-inputs", "spec.json", "inputs.safetensors");
     let said = place.json(&by_inputs.each_ref().map(String::as_str));

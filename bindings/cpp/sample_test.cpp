@@ -88,6 +88,8 @@ TEST(Sample, PolishesByAProbeAndByACallable) {
         }
     options.probe->spec = std::string("{\0}", 3);
     fails(Status::invalid_argument, "the probe's spec holds a NUL", [&] { generator.sample(options); });
+    options.probe->spec = {};
+    fails(Status::invalid_argument, "the generator records no chain", [&] { generator.sample(options); });
     options.probe.reset();
     fails(Status::invalid_argument, "neither gradient nor probe", [&] { generator.sample(options); });
 

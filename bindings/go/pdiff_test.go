@@ -313,6 +313,8 @@ func TestSamplesArePolishedByAProbeOrByAGradient(t *testing.T) {
 	}
 	options.Probe.Spec = "\x00"
 	fails(t, g.SampleFiles(ctx, t.TempDir(), options), ErrInvalidArgument, "Probe.Spec")
+	options.Probe.Spec = ""
+	fails(t, g.SampleFiles(ctx, t.TempDir(), options), ErrInvalidArgument, "the generator records no chain")
 	options.Probe = nil
 	fails(t, g.SampleFiles(ctx, t.TempDir(), options), ErrInvalidArgument, "neither gradient nor probe")
 

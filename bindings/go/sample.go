@@ -86,7 +86,8 @@ type Probe struct {
 	Inputs []float32
 	// Labels has the class of each example, from 0.
 	Labels []int64
-	// Spec is a symmetry spec with a chain, as JSON: how the network computes.
+	// Spec is a symmetry spec with a chain, as JSON: how the network computes. Empty: the one that
+	// the training aligned by.
 	Spec string
 }
 
@@ -94,12 +95,16 @@ func (p *Probe) c(lent *memory) *C.pdiff_probe {
 	if p == nil {
 		return nil
 	}
+	var spec *C.char
+	if p.Spec != "" {
+		spec = lent.text("Probe.Spec", p.Spec)
+	}
 	return lend(lent, []C.pdiff_probe{{
 		struct_size: C.sizeof_pdiff_probe,
 		inputs:      (*C.float)(unsafe.Pointer(lend(lent, p.Inputs))),
 		labels:      (*C.int64_t)(unsafe.Pointer(lend(lent, p.Labels))),
 		count:       C.uint64_t(len(p.Labels)), features: C.uint64_t(len(p.Inputs) / max(len(p.Labels), 1)),
-		spec: lent.text("Probe.Spec", p.Spec),
+		spec: spec,
 	}})
 }
 

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn pdiff_align(
             let aligned = path(aligned, "aligned")?;
             let given = read(options)?;
             let cancel = self::cancel(cancel)?;
-            let spec = match symmetry(given.symmetry)? {
+            let spec = match symmetry(given.symmetry, "symmetry")? {
                 Some(spec) => spec,
                 None => collected(&collection, None)?,
             };

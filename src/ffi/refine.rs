@@ -1,16 +1,14 @@
 //! What samples go through before they are handed out, by the host's examples and callbacks.
 
-use crate::chain::Chain;
 use crate::error::{Error, Result};
 use crate::evaluate::{Score, Scorer};
 use crate::ffi::evaluate::judged;
 use crate::ffi::generator::Opened;
 use crate::ffi::handles::{array, length};
 use crate::ffi::structs::*;
-use crate::ffi::text::text;
+use crate::ffi::train::symmetry;
 use crate::ffi::versioned::read;
 use crate::refine::{At, Judge, Objective, Polish, Probe, Selection};
-use crate::symmetry::Spec;
 
 /// The host's probe set; None where it has none.
 pub(super) unsafe fn probe<'a>(
@@ -31,19 +29,10 @@ pub(super) unsafe fn probe<'a>(
     })?;
     let inputs = unsafe { array(given.inputs, numbers, "probe.inputs") }?;
     let labels = unsafe { array(given.labels, count, "probe.labels") }?;
-    let spec = unsafe { text(given.spec, "probe.spec") }?;
-    let spec: Spec = serde_json::from_str(spec).map_err(|error| {
-        Error::invalid(format!(
-            "probe.spec: {error}; a symmetry spec is as docs/formats.md describes it"
-        ))
-    })?;
-    Probe::new(opened.generator.layout(), &chain(spec)?, inputs, labels).map(Some)
-}
-
-fn chain(spec: Spec) -> Result<Chain> {
-    spec.chain.ok_or_else(|| {
-        Error::invalid("probe.spec has no chain, by which the library could run a network; add one")
-    })
+    let spec = unsafe { symmetry(given.spec, "probe.spec") }?;
+    let generator = &opened.generator;
+    let chain = generator.chain(spec.as_ref())?;
+    Probe::new(generator.layout(), &chain, inputs, labels).map(Some)
 }
 
 /// The host's score callback; None where there is none.

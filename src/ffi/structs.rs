@@ -321,7 +321,7 @@ pub struct pdiff_probe {
     /// Numbers of an example: the product of the chain's input shape.
     pub features: u64,
     /// A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
-    /// the chain have to be generated ones.
+    /// the chain have to be generated ones. NULL: the spec that the generator's training aligned by.
     pub spec: *const c_char,
 }
 

@@ -89,18 +89,18 @@ unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
         precision,
         components: some(given.components.into()).map(|most| most as usize),
         align,
-        symmetry: unsafe { symmetry(given.symmetry) }?,
+        symmetry: unsafe { symmetry(given.symmetry, "symmetry") }?,
         checkpoint_seconds: some(given.checkpoint_seconds.into())
             .unwrap_or(defaults.checkpoint_seconds),
     })
 }
 
-/// A symmetry spec; NULL is none.
-pub(super) unsafe fn symmetry(json: *const c_char) -> Result<Option<Spec>> {
+/// A symmetry spec; NULL is none. `name` is the argument's.
+pub(super) unsafe fn symmetry(json: *const c_char, name: &str) -> Result<Option<Spec>> {
     if json.is_null() {
         return Ok(None);
     }
-    Spec::parse(unsafe { text(json, "symmetry") }?, "symmetry").map(Some)
+    Spec::parse(unsafe { text(json, name) }?, name).map(Some)
 }
 
 /// How to align, with 0 as each field's default.

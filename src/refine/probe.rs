@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::chain::{Chain, Runner, Targets, Workspace};
 use crate::error::{Error, Result};
-use crate::generator::Cancel;
+use crate::generator::{Cancel, Generator};
 use crate::layout::Layout;
 use crate::noise::{Noise, Purpose, Stream};
+use crate::symmetry::Spec;
 
 /// Examples whose outputs are held at a time when networks are compared.
 const TOGETHER: usize = 1024;
@@ -120,6 +121,25 @@ fn cross_entropy(out: &[f32], label: usize) -> f64 {
     let most = out.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
     let sum: f64 = out.iter().map(|x| f64::from(x - most).exp()).sum();
     sum.ln() + f64::from(most - out[label])
+}
+
+impl Generator {
+    /// How its networks compute: the chain of `spec` or, without one, of the symmetry by which training
+    /// aligned its snapshots.
+    ///
+    /// Fails with [`Error::InvalidArgument`] where that has none.
+    pub fn chain(&self, spec: Option<&Spec>) -> Result<Chain> {
+        let alignment = self.about().provenance.alignment.as_ref();
+        let (spec, whose) = match spec {
+            Some(spec) => (Some(spec), "the symmetry spec has"),
+            None => (alignment.map(|done| &done.spec), "the generator records"),
+        };
+        spec.and_then(|spec| spec.chain.clone()).ok_or_else(|| {
+            Error::invalid(format!(
+                "{whose} no chain, by which the library could run a network; give a spec with one"
+            ))
+        })
+    }
 }
 
 /// A probe's examples in epochs of random order; what an epoch leaves over, fewer than a minibatch, is

@@ -235,7 +235,9 @@ static void bad_polishes(const pdiff_generator *generator) {
     probe.spec = "{";
     REFUSED(PDIFF_INVALID_ARGUMENT, "docs/formats.md");
     probe.spec = "{}";
-    REFUSED(PDIFF_INVALID_ARGUMENT, "no chain");
+    REFUSED(PDIFF_INVALID_ARGUMENT, "the symmetry spec has no chain");
+    probe.spec = NULL;
+    REFUSED(PDIFF_INVALID_ARGUMENT, "the generator records no chain");
     probe.spec = "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": \"absent\"}]}}";
     REFUSED(PDIFF_MISMATCH, "no tensor absent is generated");
     probe.struct_size = 3;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use pdiff::refine::{Examples, Judge, Objective, Polish, Probe, Refined, Selection};
-use pdiff::symmetry::{AlignOptions, Spec, align_collection, infer};
-use pdiff::{Cancel, Collection, Generator, SampleOptions, TrainOptions, train};
+use pdiff::symmetry::{AlignOptions, Spec};
+use pdiff::{Cancel, Generator, SampleOptions, TrainOptions, train};
 use serde_json::Value;
 
 fn zoo(net: &[&str], command: &str, arguments: &[&str]) -> String {
@@ -63,33 +63,26 @@ fn generated_perceptrons_of_independent_seeds_are_polished() {
         ],
     );
     zoo(&net, "export", &["-o", &text("ready")]);
-    let collection = Collection::open(&path("seeds")).unwrap();
-    let groups = infer(collection.layout().tensors(), &[], None).unwrap();
-    let (go, options) = (Cancel::new(), AlignOptions::default());
-    align_collection(
-        &collection,
-        &path("zoo"),
-        &groups,
-        &options,
-        &go,
-        &mut |_, _| Ok(()),
-    )
-    .unwrap();
+    let chain = Spec::read(&path("ready/spec.json")).unwrap();
+    let go = Cancel::new();
     let brief = TrainOptions {
         steps: Some(300),
+        align: Some(AlignOptions::default()),
+        symmetry: Some(chain.clone()),
         ..TrainOptions::default()
     };
-    train(&path("zoo"), &path("net.pdiff"), &brief, &go, &mut |_| {
+    train(&path("seeds"), &path("net.pdiff"), &brief, &go, &mut |_| {
         Ok(())
     })
     .unwrap();
 
     let generator = Generator::open(&path("net.pdiff")).unwrap();
     let examples = Examples::read(&path("ready/probe.safetensors")).unwrap();
-    let chain = Spec::read(&path("ready/spec.json")).unwrap().chain.unwrap();
+    let recorded = generator.chain(None).unwrap();
+    assert_eq!(Some(&recorded), chain.chain.as_ref());
     let probe = Probe::new(
         generator.layout(),
-        &chain,
+        &recorded,
         &examples.inputs,
         &examples.labels,
     )

@@ -222,10 +222,11 @@ pub struct Refinement {
     pub polish: Option<u64>,
     /// The examples to train on, and to compare candidates by: a safetensors file
     /// with inputs [n, ...] and labels [n]
-    #[arg(long, value_name = "FILE", requires = "spec")]
+    #[arg(long, value_name = "FILE")]
     pub probe: Option<PathBuf>,
-    /// How the networks compute: a symmetry spec with a chain
-    #[arg(long, value_name = "FILE.json")]
+    /// How the networks compute: a symmetry spec with a chain [default: the one
+    /// that the generator's training aligned by]
+    #[arg(long, value_name = "FILE.json", requires = "probe")]
     pub spec: Option<PathBuf>,
     /// The highest learning rate of the polish
     #[arg(long, default_value_t = Polish::RATE, value_name = "RATE", requires = "polish", allow_negative_numbers = true)]

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use pdiff::chain::Chain;
 use pdiff::evaluate::CommandScorer;
 use pdiff::refine::{Examples, Judge, Objective, Polish, Probe, Refined, Selection};
 use pdiff::symmetry::Spec;
@@ -30,8 +29,10 @@ pub fn run(args: &Sample) -> Result<Answer> {
         seed: args.seed,
         ..args.sampling.options(&generator)?
     };
+    let spec = args.refinement.spec.as_deref();
+    let spec = spec.map(Spec::read).transpose()?;
     let probe = match &args.refinement.probe {
-        Some(file) => Some((Examples::read(file)?, chain(&args.refinement)?)),
+        Some(file) => Some((Examples::read(file)?, generator.chain(spec.as_ref())?)),
         None => None,
     };
     let probe = match &probe {
@@ -89,15 +90,6 @@ pub fn run(args: &Sample) -> Result<Answer> {
             "good": about.report.is_good(),
         }),
     })
-}
-
-/// The chain of the spec that --probe asks for.
-fn chain(refinement: &Refinement) -> Result<Chain> {
-    let missing = |what: &str| Error::InvalidArgument(format!("{what}; name one with --spec"));
-    let path = refinement.spec.as_ref();
-    let path = path.ok_or_else(|| missing("--probe needs a spec with a chain"))?;
-    let chain = Spec::read(path)?.chain;
-    chain.ok_or_else(|| missing(&format!("{}: has no chain", path.display())))
 }
 
 fn selection<'a>(
