@@ -104,7 +104,7 @@ unsafe fn activations(
     let mut matrices = Vec::with_capacity(groups.len());
     let mut names = Vec::with_capacity(groups.len());
     for group in groups {
-        let numbers = examples.checked_mul(group.size).unwrap_or(usize::MAX);
+        let numbers = examples.saturating_mul(group.size);
         let mut matrix = Vec::new();
         matrix
             .try_reserve_exact(numbers)
