@@ -111,7 +111,7 @@ fn generated_perceptrons_of_independent_seeds_are_polished() {
     assert!(polished > 0.7, "{raw} {polished}");
 }
 
-/// The library runs and trains convolutions as libtorch does: polished members are better ones to `zoo score`.
+/// Run by the library, a member gets about as many training images right as `zoo score` says of test images.
 #[test]
 fn a_cnns_spec_is_how_it_computes() {
     let net = ["--net", "cnn", "--data", "fashion-subset"];
