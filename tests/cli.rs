@@ -938,6 +938,87 @@ fn a_training_aligns_first_and_its_evaluation_too() {
     assert_eq!(names.filter(unfinished).count(), 0);
 }
 
+/// Checkpoints of eight numbers that are a function of speed, collected in zoo/ with it.
+#[cfg(feature = "torch")]
+fn collect_speeds(place: &Place, speeds: &[f32]) {
+    fs::create_dir(place.path("runs")).unwrap();
+    let mut table = json!({"conditions": ["speed"], "snapshots": {}});
+    for (number, speed) in speeds.iter().enumerate() {
+        let weight = |i: usize| {
+            let (slope, bend) = ((i as f32).sin(), (3.0 * i as f32).cos());
+            i as f32 + speed * slope + 0.05 * speed * speed * bend
+        };
+        let numbers: Vec<u8> = (0..8).flat_map(|i| weight(i).to_le_bytes()).collect();
+        let view = TensorView::new(safetensors::Dtype::F32, vec![8], &numbers).unwrap();
+        let bytes = safetensors::serialize([("w", view)], None).unwrap();
+        let name = format!("runs/network-{number:06}.safetensors");
+        fs::write(place.path(&name), bytes).unwrap();
+        table["snapshots"][name] = json!({"condition": [speed]});
+    }
+    fs::write(place.path("table.json"), table.to_string()).unwrap();
+    place.collect(&["--table", "table.json"]);
+}
+
+/// What training, sampling and inspection say of a generator that must fail this gate.
+#[cfg(feature = "torch")]
+fn fails_the_gate(place: &Place, gate: &str, why: &str, options: &[&str]) {
+    let train = ["train", "zoo", "-o", "net.pdiff"];
+    let said = place.prints(&[&train, options].concat());
+    let line = said.lines().find(|line| line.trim().starts_with(gate));
+    let line = line.unwrap_or_else(|| panic!("no {gate}: {said}"));
+    assert!(line.contains("FAILED") && line.contains(why), "{said}");
+    assert!(said.contains("net.pdiff is NOT GOOD"), "{said}");
+    assert!(said.contains("do not rely on it"), "{said}");
+    let inspected = place.json(&["inspect", "net.pdiff"]);
+    assert_eq!(inspected["good"], false);
+    let gates = inspected["about"]["report"]["gates"].as_array().unwrap();
+    let found = gates.iter().find(|it| it["name"] == gate).unwrap();
+    assert_eq!(found["passed"], false, "{found}");
+    let sampled = place.run(&["sample", "net.pdiff", "-o", "out"]);
+    let warning = String::from_utf8(sampled.stderr).unwrap();
+    assert!(warning.contains("is not good"), "{warning}");
+    place.prints(&["report", "net.pdiff", "-o", "report.html"]);
+    let page = fs::read_to_string(place.path("report.html")).unwrap();
+    assert!(page.contains(why), "{page}");
+}
+
+/// Each speed has one checkpoint, collected five times over: asked for a speed, the generator gives that
+/// one back. What it never saw, every tenth, lies between.
+#[cfg(feature = "torch")]
+#[test]
+fn a_generator_that_copies_is_said_to() {
+    let place = Place::new();
+    let speed = |number: usize| match number % 10 == 5 {
+        true => (number / 10 * 2) as f32 + 0.5,
+        false => (number % 8) as f32,
+    };
+    collect_speeds(&place, &(0..40).map(speed).collect::<Vec<_>>());
+    fails_the_gate(&place, "copying", "near copies of training snapshots", &[]);
+}
+
+/// The published engine, broken off when its decoder knows little but the average.
+#[cfg(feature = "torch")]
+#[test]
+fn a_generator_that_collapsed_is_said_to_have() {
+    let place = Place::new();
+    place.networks(12);
+    place.collect(&["--select", "!frozen.*"]);
+    let early = [
+        "--engine",
+        "paper",
+        "--steps",
+        "2",
+        "--autoencoder-steps",
+        "2",
+    ];
+    fails_the_gate(
+        &place,
+        "dispersion",
+        "collapsed towards their average",
+        &early,
+    );
+}
+
 #[test]
 fn help_completions_and_man_pages_know_every_command() {
     let place = Place::new();

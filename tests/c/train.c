@@ -43,6 +43,44 @@ static void half_the_precision_is_as_good(const pdiff_train_options *options) {
         EXPECT(fabsf(full[i] - half[i]) < 5e-4f);
 }
 
+static int is_good(const char *path, const char *about) {
+    pdiff_generator *generator = NULL;
+    const char *text;
+    int32_t good = -1;
+    OK(pdiff_generator_open(path, &generator, &error));
+    OK(pdiff_generator_is_good(generator, &good, &error));
+    OK(pdiff_generator_about(generator, &text, &error));
+    EXPECT(strstr(text, about) != NULL);
+    pdiff_generator_close(generator);
+    return good;
+}
+
+/* Asked for a speed, a generator of one network per speed gives that network back. */
+static void a_copying_generator_is_not_good(pdiff_train_options options) {
+    static const char *speed_name = "speed";
+    pdiff_collect_options collected;
+    int i, j;
+    pdiff_init(&collected, sizeof collected);
+    collected.conditions = &speed_name;
+    collected.condition_count = 1;
+    for (i = 0; i < 40; i++) {
+        /* Held-out ones, every tenth, lie between. */
+        const float speed = i % 10 == 5 ? 2.0f * (float)(i / 10) + 0.5f : (float)(i % 8);
+        network one;
+        make_network(&one, 0);
+        for (j = 0; j < 8; j++)
+            *(j < 6 ? &one.weight[j] : &one.bias[j - 6]) +=
+                speed * sinf((float)j) + 0.05f * speed * speed * cosf(3.0f * (float)j);
+        one.snapshot.condition = &speed;
+        one.snapshot.condition_length = 1;
+        OK(pdiff_collect("speeds", &one.snapshot, 1, &collected, &error));
+    }
+    options.steps = 0;
+    OK(pdiff_train("speeds", "copies.pdiff", &options, NULL, &error));
+    EXPECT(is_good("copies.pdiff", "near copies of training snapshots") == 0);
+    EXPECT(is_good("net.pdiff", "samples vary as much as the snapshots") == 1);
+}
+
 /* Each phase ends where it is told to, and what it leaves resumes to the end. */
 static void every_phase_is_cancelled(pdiff_train_options options) {
     static const char *phases[] = {"codec", "denoiser", "gates", "autoencoder", "denoiser"};
@@ -81,6 +119,7 @@ static void with_libtorch(pdiff_train_options *options) {
     half_the_precision_is_as_good(options);
     collect_networks("many", 40); /* enough for a flow */
     every_phase_is_cancelled(*options);
+    a_copying_generator_is_not_good(*options);
 
     /* What cannot be written is found before the work. */
     seen.calls = 0;
