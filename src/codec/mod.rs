@@ -3,5 +3,5 @@
 mod components;
 mod fit;
 
-pub(crate) use components::{Components, Decoder, strips};
+pub(crate) use components::{Components, Decoder, Drawn, strips};
 pub(crate) use fit::{Fit, ROUNDING};

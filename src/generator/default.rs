@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Components, Decoder, strips};
+use crate::codec::{Components, Decoder, Drawn, strips};
 use crate::container::Container;
 use crate::denoiser::{Architecture, Flow};
 use crate::diffusion::times;
@@ -159,11 +159,14 @@ impl Engine for DefaultEngine {
         let stride = layout.parameters();
         self.components()?.decode(
             &z,
-            batch.options.temperature,
-            batch.noise(),
-            batch.first,
+            &Drawn {
+                noise: batch.noise(),
+                first: batch.first,
+                temperature: batch.options.temperature,
+            },
+            batch.threads,
             out,
-            &mut |part, rows| self.normalizer.backward_part(layout, part, rows, stride),
+            &|part, rows| self.normalizer.backward_part(layout, part, rows, stride),
         );
         Ok(())
     }

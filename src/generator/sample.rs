@@ -25,6 +25,8 @@ pub(crate) struct Batch<'a> {
     pub count: usize,
     /// Standardized.
     pub condition: Option<Vec<f32>>,
+    /// For one network alone; batches are shared among threads as wholes.
+    pub threads: usize,
     pub cancel: &'a Cancel,
 }
 
@@ -95,6 +97,7 @@ impl Generator {
                 first: options.first + first as u64,
                 count: out.len() / parameters,
                 condition: condition.clone(),
+                threads: if options.count == 1 { threads } else { 1 },
                 cancel,
             };
             cancel.check()?;

@@ -33,6 +33,7 @@ pub(super) fn draw(
         count,
         condition: (n > 0)
             .then(|| conditions[first * job.train.len() / samples * n..][..n].to_vec()),
+        threads: 1,
         cancel: job.cancel,
     };
     let at_once = if n > 0 { 1 } else { samples };
