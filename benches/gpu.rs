@@ -1,5 +1,5 @@
-//! The first CUDA device beside this machine's CPU: seconds of training either engine and of sampling
-//! the paper engine, and how far the devices' networks lie apart.
+//! The first CUDA device beside this machine's CPU: seconds of training and of sampling either engine, and
+//! how far the devices' networks lie apart.
 //!
 //! `cargo bench --bench gpu -- [-o FILE.json]`; without a device it says so and does nothing. The name of
 //! the device comes from nvidia-smi.
@@ -16,11 +16,15 @@ use pdiff::{
 use serde_json::{Value, json};
 
 const SNAPSHOTS: usize = 300;
-const PARAMETERS: usize = 2048;
+/// Of the networks of either engine.
+const PAPER: usize = 2048;
+const DEFAULT: usize = 26_506;
 /// Steps of each of the paper engine's trainings, and the steps and networks of its sampling.
 const STEPS: u64 = 20;
 const SAMPLER_STEPS: usize = 100;
 const NETWORKS: usize = 8;
+/// Networks of the default engine's sampling.
+const MANY: usize = 10_000;
 const DEVICES: [(&str, Device); 2] = [("cpu", Device::Cpu), ("cuda", Device::Cuda(0))];
 
 fn main() -> Result<()> {
@@ -29,7 +33,8 @@ fn main() -> Result<()> {
         .iter()
         .position(|argument| argument == "-o")
         .and_then(|at| arguments.get(at + 1));
-    let (folder, zoo) = collected(SNAPSHOTS, PARAMETERS)?;
+    let (folder, narrow) = collected(SNAPSHOTS, PAPER)?;
+    let (_wide_folder, wide) = collected(SNAPSHOTS, DEFAULT)?;
     // The first work on a device also loads it, and says where there is none.
     let warm = TrainOptions {
         device: Device::Cuda(0),
@@ -37,7 +42,7 @@ fn main() -> Result<()> {
         ..TrainOptions::default()
     };
     let generator = folder.path().join("net.pdiff");
-    match train(&zoo, &generator, &warm, &Cancel::new(), &mut |_| Ok(())) {
+    match train(&narrow, &generator, &warm, &Cancel::new(), &mut |_| Ok(())) {
         Err(Error::DeviceUnavailable(why)) => {
             println!("gpu: skipped: {why}");
             return Ok(());
@@ -59,25 +64,35 @@ fn main() -> Result<()> {
                 autoencoder_steps: paper.then_some(STEPS),
                 ..TrainOptions::default()
             };
+            let (part, zoo) = if paper {
+                ("paper", &narrow)
+            } else {
+                ("default", &wide)
+            };
+            let generator = folder.path().join(part);
             let start = Instant::now();
-            train(&zoo, &generator, &options, &Cancel::new(), &mut |_| Ok(()))?;
-            let part = if paper { "paper" } else { "default" };
+            train(zoo, &generator, &options, &Cancel::new(), &mut |_| Ok(()))?;
             figures[device][format!("train_{part}_seconds")] = json!(start.elapsed().as_secs_f64());
         }
     }
-    // One file, from which both devices sample.
-    let generator = Generator::open(&generator)?;
-    let mut networks = Vec::new();
-    for (device, on) in DEVICES {
-        let (network, seconds) = sampled(&generator, on)?;
-        figures[device]["sample_paper_seconds"] = json!(seconds);
-        networks.push(network);
+    // One file of each engine, from which both devices sample.
+    for (part, count, steps) in [
+        ("default", MANY, None),
+        ("paper", NETWORKS, Some(SAMPLER_STEPS)),
+    ] {
+        let generator = Generator::open(&folder.path().join(part))?;
+        let mut networks = Vec::new();
+        for (device, on) in DEVICES {
+            let (network, seconds) = sampled(&generator, count, steps, on)?;
+            figures[device][format!("sample_{part}_seconds")] = json!(seconds);
+            networks.push(network);
+        }
+        let apart = networks[0].iter().zip(&networks[1]);
+        let largest = apart
+            .map(|(a, b)| (a - b).abs() / (1.0 + a.abs()))
+            .fold(0.0, f32::max);
+        figures[format!("largest_difference_{part}")] = json!(largest);
     }
-    let apart = networks[0].iter().zip(&networks[1]);
-    let largest = apart
-        .map(|(a, b)| (a - b).abs() / (1.0 + a.abs()))
-        .fold(0.0, f32::max);
-    figures["largest_difference"] = json!(largest);
     println!("{figures:#}");
     if let Some(file) = file {
         std::fs::write(file, format!("{figures:#}\n")).expect("a file that can be written");
@@ -86,14 +101,19 @@ fn main() -> Result<()> {
 }
 
 /// Networks, and the seconds of sampling them once the device is warm.
-fn sampled(generator: &Generator, device: Device) -> Result<(Vec<f32>, f64)> {
+fn sampled(
+    generator: &Generator,
+    count: usize,
+    steps: Option<usize>,
+    device: Device,
+) -> Result<(Vec<f32>, f64)> {
     let options = SampleOptions {
-        count: NETWORKS,
-        steps: Some(SAMPLER_STEPS),
+        count,
+        steps,
         device,
         ..SampleOptions::default()
     };
-    let mut out = vec![0.0; NETWORKS * PARAMETERS];
+    let mut out = vec![0.0; count * generator.layout().parameters()];
     generator.sample(&options, &Cancel::new(), &mut out)?;
     let start = Instant::now();
     generator.sample(&options, &Cancel::new(), &mut out)?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::layout::{Layout, Role};
 
 /// Added to a running variance before its logarithm, as batch normalization adds it.
-const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 /// The transform and its inverse for networks of one layout.
 #[derive(Clone, Debug, PartialEq)]

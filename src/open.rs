@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::generator::{DefaultEngine, Engine, EngineName, Generator, GeneratorFile};
+use crate::generator::{Engine, EngineName, Generator, GeneratorFile};
 
 impl Generator {
     /// Opens a generator file; its numbers are mapped, not read.
@@ -14,11 +14,21 @@ impl Generator {
     pub fn open(path: &Path) -> Result<Generator> {
         let file = Arc::new(GeneratorFile::open(path)?);
         let engine: Box<dyn Engine> = match file.about.engine {
-            EngineName::Default => Box::new(DefaultEngine::open(file.clone())?),
+            EngineName::Default => default(file.clone())?,
             EngineName::Paper => paper(file.clone())?,
         };
         Ok(Generator::new(file, engine))
     }
+}
+
+#[cfg(feature = "torch")]
+fn default(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
+    crate::torch::default_engine(file)
+}
+
+#[cfg(not(feature = "torch"))]
+fn default(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(crate::generator::DefaultEngine::open(file)?))
 }
 
 #[cfg(feature = "torch")]

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::generator::calibration::Calibration;
 use crate::generator::file::GeneratorFile;
 use crate::generator::latents::LatentSampler;
-use crate::generator::options::{Device, Sampler};
+use crate::generator::options::Sampler;
 use crate::generator::sample::{Batch, Engine};
 use crate::layout::Dtype;
 use crate::normalize::Normalizer;
@@ -42,7 +42,7 @@ pub(crate) struct DefaultConfig {
 #[derive(Debug)]
 pub(crate) struct DefaultEngine {
     file: Arc<GeneratorFile>,
-    latents: LatentSampler,
+    pub latents: LatentSampler,
     /// [parameters], or empty when nothing was dropped.
     residual: Vec<f32>,
     normalizer: Normalizer,
@@ -149,11 +149,6 @@ impl Engine for DefaultEngine {
     }
 
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
-        if let Device::Cuda(index) = batch.options.device {
-            return Err(Error::DeviceUnavailable(format!(
-                "the default engine samples on the CPU and not on cuda:{index}; leave the device out"
-            )));
-        }
         let z = self.latents.sample(batch)?;
         let layout = &self.file.about.layout;
         let stride = layout.parameters();

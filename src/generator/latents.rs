@@ -24,8 +24,8 @@ pub(crate) struct LatentSampler {
 }
 
 impl LatentSampler {
-    /// Latents [count, latents].
-    pub(crate) fn sample(&self, batch: &Batch) -> Result<Vec<f32>> {
+    /// Where samples begin, [count, latents].
+    pub(crate) fn noise(&self, batch: &Batch) -> Vec<f32> {
         let mut z = vec![0.0; batch.count * self.latents];
         for (row, sample) in z.chunks_exact_mut(self.latents).zip(batch.first..) {
             batch.noise().normal(Purpose::Sampling, sample, 0, row);
@@ -33,6 +33,12 @@ impl LatentSampler {
                 *value *= batch.options.temperature;
             }
         }
+        z
+    }
+
+    /// Latents [count, latents].
+    pub(crate) fn sample(&self, batch: &Batch) -> Result<Vec<f32>> {
+        let mut z = self.noise(batch);
         let Some(flow) = &self.flow else {
             return Ok(z);
         };

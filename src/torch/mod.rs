@@ -12,5 +12,6 @@ pub mod paper;
 mod split;
 mod train;
 
+pub(crate) use default::default_engine;
 pub(crate) use paper::paper_engine;
 pub(crate) use train::train;

@@ -1,10 +1,13 @@
 //! Training the default engine: fit the components, learn the flow, judge, write.
 
+mod cuda;
 mod fit;
 mod judge;
 mod module;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use cuda::default_engine;
 
 use std::collections::HashMap;
 

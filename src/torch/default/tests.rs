@@ -1,12 +1,18 @@
-//! The denoiser that samples against the same one in libtorch.
+//! The denoiser that samples, and whole samples, against the same in libtorch.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use super::super::arena::{copy_out, tensor};
 use super::super::device::resolve;
+use super::cuda::OnDevice;
 use super::module::FlowModule;
 use super::{lookup, named};
 use crate::denoiser::{Architecture, Flow, Guided, time_features};
 use crate::diffusion::Denoiser;
-use crate::generator::Device;
+use crate::generator::{
+    Batch, Cancel, DefaultEngine, Device, Engine, GeneratorFile, SampleOptions, Sampler,
+};
 use crate::noise::{Noise, Purpose};
 use crate::tensor::Tensor;
 
@@ -57,6 +63,68 @@ fn largest_difference(device: tch::Device) -> f32 {
         }
     }
     largest
+}
+
+/// The same between networks of the engine without libtorch and those of `device`, relative to one plus
+/// the number, over the committed generators, samplers, conditions and guidance.
+fn largest_difference_of_networks(device: tch::Device) -> f32 {
+    let mut largest = 0.0f32;
+    for (name, condition) in [
+        ("gaussian", None),
+        ("flow", None),
+        ("flow", Some(vec![0.5, -1.0])),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/generators")
+            .join(format!("{name}.pdiff"));
+        let file = Arc::new(GeneratorFile::open(&path).unwrap());
+        let engine = DefaultEngine::open(file.clone()).unwrap();
+        let there = OnDevice::new(&file, device).unwrap();
+        for sampler in [Sampler::AdamsBashforth, Sampler::Heun, Sampler::Euler] {
+            for guidance in [1.0, 2.5] {
+                let options = SampleOptions {
+                    seed: 3,
+                    sampler: Some(sampler),
+                    guidance,
+                    temperature: 0.75,
+                    ..SampleOptions::default()
+                };
+                let batch = Batch {
+                    options: &options,
+                    first: 4,
+                    count: ROWS,
+                    condition: condition.clone(),
+                    threads: 1,
+                    cancel: &Cancel::new(),
+                };
+                let mut ours = vec![0.0; ROWS * file.about.layout.parameters()];
+                let mut theirs = ours.clone();
+                engine.sample(&batch, &mut ours).unwrap();
+                there.sample(&engine, &file, &batch, &mut theirs).unwrap();
+                for (ours, theirs) in ours.iter().zip(&theirs) {
+                    largest = largest.max((ours - theirs).abs() / (1.0 + theirs.abs()));
+                }
+            }
+        }
+    }
+    largest
+}
+
+#[test]
+fn networks_are_libtorch_s_on_the_cpu() {
+    let largest = largest_difference_of_networks(tch::Device::Cpu);
+    assert!(largest < 1e-5, "{largest}");
+}
+
+#[test]
+fn networks_are_libtorch_s_on_cuda() {
+    match resolve(Device::Cuda(0)) {
+        Ok(device) => {
+            let largest = largest_difference_of_networks(device);
+            assert!(largest < 1e-5, "{largest}");
+        }
+        Err(error) => eprintln!("skipped: {error}"),
+    }
 }
 
 #[test]

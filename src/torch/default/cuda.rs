@@ -1,0 +1,264 @@
+//! The default engine on CUDA: the same noise through the same equations as on the CPU, in libtorch. On the
+//! CPU it hands on to the engine that needs no libtorch.
+
+use std::f64::consts::FRAC_PI_2;
+use std::sync::{Arc, Mutex};
+
+use once_cell::sync::OnceCell;
+use tch::Tensor;
+
+use super::super::arena::{Arena, copy_out, tensor};
+use super::super::device::resolve;
+use super::module::FlowModule;
+use crate::codec::strips;
+use crate::denoiser::{Architecture, time_features};
+use crate::diffusion::times;
+use crate::error::{Error, Result};
+use crate::generator::{
+    Batch, CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine, Device, Engine,
+    GeneratorFile, Sampler,
+};
+use crate::layout::{Dtype, Role, TensorSpec};
+use crate::noise::{Noise, Purpose};
+use crate::normalize::EPSILON;
+
+/// Devices whose copies are kept.
+const CUDA_DEVICES: usize = 16;
+
+/// The engine of both: a generator's numbers go to a device once, when it is first asked for.
+pub(crate) struct OnCuda {
+    cpu: DefaultEngine,
+    file: Arc<GeneratorFile>,
+    devices: [OnceCell<Mutex<OnDevice>>; CUDA_DEVICES],
+}
+
+impl std::fmt::Debug for OnCuda {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("OnCuda")
+            .field("cpu", &self.cpu)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens a generator of the default engine.
+pub(crate) fn default_engine(file: Arc<GeneratorFile>) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(OnCuda {
+        cpu: DefaultEngine::open(file.clone())?,
+        file,
+        devices: std::array::from_fn(|_| OnceCell::new()),
+    }))
+}
+
+impl Engine for OnCuda {
+    fn samplers(&self) -> &'static [Sampler] {
+        self.cpu.samplers()
+    }
+
+    fn is_parallel(&self) -> bool {
+        self.cpu.is_parallel()
+    }
+
+    fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
+        let Device::Cuda(index) = batch.options.device else {
+            return self.cpu.sample(batch, out);
+        };
+        let cell = self.devices.get(index as usize).ok_or_else(|| {
+            Error::DeviceUnavailable(format!(
+                "device cuda:{index} is not one of the first {CUDA_DEVICES}; choose another or cpu"
+            ))
+        })?;
+        let device = cell.get_or_try_init(|| {
+            let device = resolve(batch.options.device)?;
+            OnDevice::new(&self.file, device).map(Mutex::new)
+        })?;
+        let device = device
+            .lock()
+            .map_err(|_| Error::Internal("an earlier call on this device panicked".into()))?;
+        device.sample(&self.cpu, &self.file, batch, out)
+    }
+}
+
+/// A generator's numbers on a device.
+pub(super) struct OnDevice {
+    device: tch::Device,
+    flow: Option<OnDeviceFlow>,
+    /// [strips, latents, width].
+    decoder: Tensor,
+    /// [parameters], or none when nothing was dropped.
+    residual: Option<Tensor>,
+    /// [parameters] each.
+    mean: Tensor,
+    scale: Tensor,
+    steps: usize,
+}
+
+struct OnDeviceFlow {
+    architecture: Architecture,
+    module: FlowModule,
+    arena: Arena,
+    /// [width].
+    gain: Tensor,
+    /// [width, width] and [width].
+    calibration: [Tensor; 2],
+}
+
+impl OnDevice {
+    pub(super) fn new(file: &GeneratorFile, device: tch::Device) -> Result<OnDevice> {
+        let container = &file.container;
+        let config: DefaultConfig = serde_json::from_value(file.about.config.clone())
+            .map_err(|error| Error::corrupt(container.path(), error.to_string()))?;
+        let parameters = file.about.layout.parameters();
+        let [count, width] = strips(parameters);
+        let put = |name: &str, shape: &[usize]| -> Result<Tensor> {
+            let lengths: Vec<_> = shape.iter().copied().map(Some).collect();
+            let sizes: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
+            tensor(&container.f32_copied(name, &lengths)?, &sizes, device)
+        };
+        let flow = |architecture: Architecture| -> Result<OnDeviceFlow> {
+            let mut stream = Noise::new(0).stream(Purpose::Initialization, 0, 0);
+            let (module, mut arena) = FlowModule::new(architecture, &mut stream, device)?;
+            let mut tensors = Vec::new();
+            for (name, shape) in architecture.parameters() {
+                let lengths: Vec<_> = shape.iter().copied().map(Some).collect();
+                let values = container.f32_copied(&name, &lengths)?;
+                let spec = TensorSpec::new(&name, &shape, Dtype::F32);
+                tensors.push(crate::Tensor::from_f32(spec, &values));
+            }
+            arena.import(&tensors, "")?;
+            let width = architecture.width;
+            Ok(OnDeviceFlow {
+                architecture,
+                module,
+                arena,
+                gain: put("denoiser.gain", &[width])?,
+                calibration: [
+                    put(CALIBRATION_MATRIX, &[width, width])?,
+                    put(CALIBRATION_SHIFT, &[width])?,
+                ],
+            })
+        };
+        let scales = container.f32_copied(
+            "normalize.scale",
+            &[Some(file.about.layout.tensors().len())],
+        )?;
+        let ranges = file.about.layout.ranges().zip(scales);
+        let scale: Vec<f32> = ranges
+            .flat_map(|((_, range), scale)| std::iter::repeat_n(scale, range.len()))
+            .collect();
+        Ok(OnDevice {
+            device,
+            flow: config.flow.map(flow).transpose()?,
+            decoder: put("codec.decoder", &[count, config.latents, width])?,
+            residual: match config.residual {
+                true => Some(put("codec.residual", &[parameters])?),
+                false => None,
+            },
+            mean: put("normalize.mean", &[parameters])?,
+            scale: tensor(&scale, &[-1], device)?,
+            steps: config.steps,
+        })
+    }
+
+    /// What [`DefaultEngine`] does with the batch, within float32's rounding.
+    pub(super) fn sample(
+        &self,
+        cpu: &DefaultEngine,
+        file: &GeneratorFile,
+        batch: &Batch,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let layout = &file.about.layout;
+        let parameters = layout.parameters();
+        let latents = cpu.latents.noise(batch);
+        let mut z = tensor(&latents, &[batch.count as i64, -1], self.device)?;
+        if let Some(flow) = &self.flow {
+            let width = flow.architecture.width as i64;
+            let rest = z.f_narrow(1, width, z.size()[1] - width)?;
+            let moved = flow.run(z.f_narrow(1, 0, width)?, batch, self.steps, self.device)?;
+            z = Tensor::f_cat(&[moved, rest], 1)?;
+        }
+        // Strip by strip [strips, n, width], then one after another.
+        let mut x = z
+            .f_unsqueeze(0)?
+            .f_matmul(&self.decoder)?
+            .f_permute([1, 0, 2])?
+            .f_reshape([batch.count as i64, -1])?
+            .f_narrow(1, 0, parameters as i64)?;
+        if let Some(residual) = &self.residual {
+            let mut e = vec![0.0; batch.count * parameters];
+            for (row, sample) in e.chunks_exact_mut(parameters).zip(batch.first..) {
+                batch.noise().normal(Purpose::Residual, sample, 0, row);
+            }
+            let e = tensor(&e, &[-1, parameters as i64], self.device)?;
+            let temperature = f64::from(batch.options.temperature);
+            x = x.f_add(&e.f_mul(residual)?.f_mul_scalar(temperature)?)?;
+        }
+        x = x.f_mul(&self.scale)?.f_add(&self.mean)?;
+        for (_, range) in layout.ranges().filter(|(t, _)| t.role == Role::RunningVar) {
+            let mut part = x.f_narrow(1, range.start as i64, range.len() as i64)?;
+            let variance = part.f_exp()?.f_sub_scalar(f64::from(EPSILON))?;
+            part.f_copy_(&variance.f_clamp_min(0.0)?)?;
+        }
+        copy_out(&x, out)
+    }
+}
+
+impl OnDeviceFlow {
+    /// Moves noise `y` [n, width] to latents.
+    fn run(
+        &self,
+        mut y: Tensor,
+        batch: &Batch,
+        steps: usize,
+        device: tch::Device,
+    ) -> Result<Tensor> {
+        let steps = batch.options.steps.unwrap_or(steps);
+        let h = FRAC_PI_2 / steps as f64;
+        let mut before: Option<Tensor> = None;
+        let velocity = |y: &Tensor, theta: f64| self.velocity(y, theta, batch, device);
+        for (i, theta) in times(0.0, FRAC_PI_2, steps).enumerate() {
+            batch.cancel.check()?;
+            let d = velocity(&y, theta)?;
+            let slope = match (batch.options.sampler, &before) {
+                (Some(Sampler::Euler), _) => d.shallow_clone(),
+                (Some(Sampler::Heun), _) => {
+                    let next = velocity(&y.f_add(&d.f_mul_scalar(h)?)?, h * (i + 1) as f64)?;
+                    d.f_add(&next)?.f_mul_scalar(0.5)?
+                }
+                (_, Some(before)) => d.f_mul_scalar(1.5)?.f_sub(&before.f_mul_scalar(0.5)?)?,
+                (_, None) => d.shallow_clone(),
+            };
+            y = y.f_add(&slope.f_mul_scalar(h)?)?;
+            before = Some(d);
+        }
+        let [matrix, shift] = &self.calibration;
+        Ok(y.f_matmul(matrix)?.f_add(shift)?)
+    }
+
+    fn velocity(
+        &self,
+        y: &Tensor,
+        theta: f64,
+        batch: &Batch,
+        device: tch::Device,
+    ) -> Result<Tensor> {
+        let at = |condition: Option<&[f32]>| -> Result<Tensor> {
+            let mut features = time_features(theta).to_vec();
+            if let Some(condition) = condition {
+                features.extend_from_slice(condition);
+                features.push(1.0);
+            }
+            features.resize(self.architecture.embedding_inputs(), 0.0);
+            let features = tensor(&features, &[1, -1], device)?;
+            let velocity = self.module.velocity(&self.arena, y, &features)?;
+            Ok(velocity.f_mul(&self.gain)?)
+        };
+        let plain = at(batch.condition.as_deref())?;
+        let guidance = f64::from(batch.options.guidance);
+        if batch.condition.is_none() || guidance == 1.0 {
+            return Ok(plain);
+        }
+        let free = at(None)?;
+        Ok(free.f_add(&plain.f_sub(&free)?.f_mul_scalar(guidance)?)?)
+    }
+}
