@@ -42,11 +42,14 @@ def panel(at, title, axes, lines, x_range, y_range):
 
 
 def write(file, parts, panels, labels):
+    """The panels with a legend below them, of as many columns as the longest label leaves room for."""
+    columns = max(1, panels * WIDTH // (40 + 6 * max(map(len, labels))))
     for i, (colour, label) in enumerate(zip(COLOURS, labels)):
-        at = 20 + i * (panels * WIDTH - 20) / len(labels)
-        parts.append(f'<path d="M{at:.0f} {HEIGHT + 8}h18" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{at + 24:.0f}" y="{HEIGHT + 12}">{label}</text>')
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {panels * WIDTH} {HEIGHT + 24}"'
+        x, y = 20 + i % columns * (panels * WIDTH - 20) / columns, HEIGHT + 12 + i // columns * 16
+        parts.append(f'<path d="M{x:.0f} {y - 4}h18" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{x + 24:.0f}" y="{y}">{label}</text>')
+    height = HEIGHT + 8 + 16 * math.ceil(len(labels) / columns)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {panels * WIDTH} {height}"'
     style = 'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
     file.parent.mkdir(exist_ok=True)
     file.write_text("\n".join([f"{head} {style}"] + parts + ["</svg>\n"]))
