@@ -63,7 +63,7 @@ pub use generator::{
 pub use layout::{Dtype, Layout, Role, TensorSpec};
 pub use progress::Progress;
 pub use tensor::Tensor;
-pub use train::{TrainOptions, train};
+pub use train::{TrainOptions, train, train_by};
 
 /// For the benchmark that times a step of the paper engine.
 #[cfg(feature = "torch")]

@@ -28,6 +28,8 @@ pub enum Purpose {
     Alignment = 7,
     /// Order of the examples that samples are polished on.
     Polish = 8,
+    /// Examples of a behaviour loss.
+    Behaviour = 9,
 }
 
 /// All random numbers of one seed.

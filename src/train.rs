@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::generator::{Cancel, Device, EngineName, Report};
 use crate::layout::Dtype;
 use crate::progress::Progress;
+use crate::refine::BehaviourLoss;
 use crate::symmetry::{AlignOptions, Spec};
 
 /// What training may choose. The defaults serve any collection.
@@ -68,11 +69,28 @@ pub fn train(
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress) -> Result<()>,
 ) -> Result<Report> {
+    train_by(collection, generator, options, None, cancel, progress)
+}
+
+/// As [`train`], by a behaviour loss too where there is one: with the collection alone a generator learns
+/// what weights look like, with a loss also what networks should do. Sampling takes the same time within a few percent and no data.
+///
+/// For the default engine, and collections without conditions. A checkpoint of that part stands beside the
+/// generator too (`<generator>.behaviour.checkpoint`). Holds the decoder in memory, as large as the
+/// collection. Fails also with [`Error::Callback`] where a host's gradient is not finite.
+pub fn train_by(
+    collection: &Path,
+    generator: &Path,
+    options: &TrainOptions,
+    behaviour: Option<&mut BehaviourLoss>,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&Progress) -> Result<()>,
+) -> Result<Report> {
     #[cfg(feature = "torch")]
-    return crate::torch::train(collection, generator, options, cancel, progress);
+    return crate::torch::train(collection, generator, options, behaviour, cancel, progress);
     #[cfg(not(feature = "torch"))]
     {
-        let _ = (collection, generator, options, cancel, progress);
+        let _ = (collection, generator, options, behaviour, cancel, progress);
         Err(crate::Error::Unsupported(
             "this build of libpdiff has no libtorch and cannot train; use the one with the torch feature".into(),
         ))

@@ -11,9 +11,10 @@ use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 
+use crate::denoiser::dense::{Dense, Lookup};
 use crate::diffusion::Denoiser;
 use crate::error::Result;
-use crate::{product, vector};
+use crate::vector;
 
 /// Sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,36 +74,6 @@ pub(crate) fn time_features(theta: f64) -> [f32; 2 * FREQUENCIES] {
     })
 }
 
-/// A dense layer.
-#[derive(Clone, Debug)]
-struct Dense {
-    /// [inputs, outputs]: as the product reads it, and not as the file has it.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-/// Gives the numbers of a tensor by its name and shape.
-pub(crate) type Lookup<'a> = &'a dyn Fn(&str, &[usize]) -> Result<Vec<f32>>;
-
-impl Dense {
-    fn read(lookup: Lookup, name: &str, outputs: usize, inputs: usize) -> Result<Dense> {
-        let stored = lookup(&format!("denoiser.{name}.weight"), &[outputs, inputs])?;
-        let column = |i: usize| stored.iter().skip(i).step_by(inputs).copied();
-        Ok(Dense {
-            weight: (0..inputs).flat_map(column).collect(),
-            bias: lookup(&format!("denoiser.{name}.bias"), &[outputs])?,
-        })
-    }
-
-    /// [n, inputs] to [n, outputs], without the bias.
-    fn times(&self, x: &[f32], out: &mut Vec<f32>) {
-        let outputs = self.bias.len();
-        let inputs = self.weight.len() / outputs;
-        out.resize(x.len() / inputs * outputs, 0.0);
-        product::times(x, inputs, &self.weight, outputs, out, outputs);
-    }
-}
-
 /// Added to a variance before its root.
 pub(crate) const EPSILON: f32 = 1e-5;
 
@@ -133,17 +104,22 @@ impl Flow {
         let (w, h) = (architecture.width, architecture.hidden);
         let block = |index: usize| -> Result<Block> {
             Ok(Block {
-                film: Dense::read(lookup, &format!("block{index}.film"), 2 * h, h)?,
-                up: Dense::read(lookup, &format!("block{index}.up"), h, h)?,
-                down: Dense::read(lookup, &format!("block{index}.down"), h, h)?,
+                film: Dense::read(lookup, &format!("denoiser.block{index}.film"), 2 * h, h)?,
+                up: Dense::read(lookup, &format!("denoiser.block{index}.up"), h, h)?,
+                down: Dense::read(lookup, &format!("denoiser.block{index}.down"), h, h)?,
             })
         };
         Ok(Flow {
             architecture,
-            embedding: Dense::read(lookup, "embedding", h, architecture.embedding_inputs())?,
-            input: Dense::read(lookup, "input", h, w)?,
+            embedding: Dense::read(
+                lookup,
+                "denoiser.embedding",
+                h,
+                architecture.embedding_inputs(),
+            )?,
+            input: Dense::read(lookup, "denoiser.input", h, w)?,
             blocks: (0..architecture.blocks).map(block).collect::<Result<_>>()?,
-            output: Dense::read(lookup, "output", w, h)?,
+            output: Dense::read(lookup, "denoiser.output", w, h)?,
             gain: lookup("denoiser.gain", &[w])?,
             prepared: Vec::new(),
         })
@@ -197,7 +173,7 @@ impl Flow {
 
     /// The velocity of `y` [n, width] with a time's and a condition's `film`.
     fn velocity(&self, y: &[f32], film: &[f32], room: &mut Room, out: &mut [f32]) {
-        let (w, h) = (self.architecture.width, self.architecture.hidden);
+        let h = self.architecture.hidden;
         let Room {
             stream,
             modulated,
@@ -215,7 +191,7 @@ impl Flow {
             vector::add_update(stream, modulated, &block.down.bias);
         }
         vector::modulate(stream, &vec![1.0; h], &vec![0.0; h], EPSILON, modulated);
-        product::times(modulated, h, &self.output.weight, w, out, w);
+        self.output.times_into(modulated, out);
         vector::add_bias_and_scale(out, &self.output.bias, &self.gain);
     }
 }

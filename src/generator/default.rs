@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Components, Decoder, Drawn, strips};
 use crate::container::Container;
-use crate::denoiser::{Architecture, Flow};
+use crate::denoiser::{Architecture, Behaviour, BehaviourShape, Flow};
 use crate::diffusion::times;
 use crate::error::{Error, Result};
 use crate::generator::calibration::Calibration;
@@ -36,6 +36,17 @@ pub(crate) struct DefaultConfig {
     pub flow: Option<Architecture>,
     /// Sampler steps that sampling takes when the host does not choose.
     pub steps: usize,
+    /// None where no behaviour loss was trained with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<BehaviourShape>,
+}
+
+impl DefaultConfig {
+    /// Rows of the decoder.
+    pub(crate) fn rows(&self) -> usize {
+        let directions = self.behaviour.map_or(0, |shape| shape.directions);
+        self.latents.saturating_add(directions)
+    }
 }
 
 /// The engine, ready to sample; it borrows the decoder from the mapped file.
@@ -72,7 +83,14 @@ impl DefaultEngine {
                 format!("its sampler takes {} steps", config.steps),
             ));
         }
-        decoder(container, config.latents, parameters)?;
+        let of_any = |shape: BehaviourShape| shape.hidden > 0 && shape.directions > 0;
+        if !config.behaviour.is_none_or(of_any) {
+            return Err(Error::corrupt(
+                container.path(),
+                "its behaviour has no valid width",
+            ));
+        }
+        decoder(container, config.rows(), parameters)?;
         let residual = match config.residual {
             true => container.f32_copied("codec.residual", &[Some(parameters)])?,
             false => Vec::new(),
@@ -107,6 +125,10 @@ impl DefaultEngine {
                     })
                 })
                 .transpose()?,
+            behaviour: config
+                .behaviour
+                .map(|shape| Behaviour::read(&lookup, shape, config.latents))
+                .transpose()?,
             steps: config.steps,
         };
         Ok(DefaultEngine {
@@ -118,7 +140,7 @@ impl DefaultEngine {
     }
 
     fn components(&self) -> Result<Components<'_>> {
-        let (latents, parameters) = (self.latents.latents, self.file.about.layout.parameters());
+        let (latents, parameters) = (self.latents.outputs(), self.file.about.layout.parameters());
         Ok(Components {
             decoder: decoder(&self.file.container, latents, parameters)?,
             residual: &self.residual,

@@ -25,6 +25,7 @@ const GAUSSIAN: DefaultConfig = DefaultConfig {
     residual: false,
     flow: None,
     steps: 1,
+    behaviour: None,
 };
 
 const FLOW: DefaultConfig = DefaultConfig {
@@ -37,6 +38,7 @@ const FLOW: DefaultConfig = DefaultConfig {
         conditions: 2,
     }),
     steps: 6,
+    behaviour: None,
 };
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use crate::denoiser::{Flow, Guided};
+use crate::denoiser::{Behaviour, Flow, Guided};
 use crate::diffusion;
 use crate::error::Result;
 use crate::generator::calibration::Calibration;
@@ -19,11 +19,20 @@ pub(crate) struct LatentSampler {
     pub flow: Option<Flow>,
     /// Maps what the flow gives; none leaves it.
     pub calibration: Option<Calibration>,
+    /// Moves all latents, and adds the coordinates along its new directions; none leaves them.
+    pub behaviour: Option<Behaviour>,
     /// Sampler steps where the request names none.
     pub steps: usize,
 }
 
 impl LatentSampler {
+    /// Numbers of a network that the decoder is given: its latents, and what the behaviour adds.
+    pub(crate) fn outputs(&self) -> usize {
+        self.behaviour
+            .as_ref()
+            .map_or(self.latents, Behaviour::outputs)
+    }
+
     /// Where samples begin, [count, latents].
     pub(crate) fn noise(&self, batch: &Batch) -> Vec<f32> {
         let mut z = vec![0.0; batch.count * self.latents];
@@ -36,8 +45,17 @@ impl LatentSampler {
         z
     }
 
-    /// Latents [count, latents].
+    /// What the decoder is given, [count, outputs].
     pub(crate) fn sample(&self, batch: &Batch) -> Result<Vec<f32>> {
+        let z = self.flowed(batch)?;
+        Ok(match &self.behaviour {
+            Some(behaviour) => behaviour.apply(z),
+            None => z,
+        })
+    }
+
+    /// Latents after the flow, [count, latents].
+    pub(crate) fn flowed(&self, batch: &Batch) -> Result<Vec<f32>> {
         let mut z = self.noise(batch);
         let Some(flow) = &self.flow else {
             return Ok(z);

@@ -1,7 +1,9 @@
-//! Samples made ready before they are handed out: chosen among candidates, and trained for some steps, by
-//! the host's examples, scores or gradients.
+//! What networks do, by the host's examples, scores or gradients: samples made ready before they are
+//! handed out, chosen among candidates and trained for some steps, and the loss by which a generator
+//! learns which networks work.
 
 mod adamw;
+mod behaviour;
 mod examples;
 mod polish;
 mod probe;
@@ -12,7 +14,9 @@ mod tests;
 use std::path::Path;
 
 pub(crate) use adamw::{BETA1, BETA2, EPSILON};
+pub use behaviour::BehaviourLoss;
 pub use examples::Examples;
+pub(crate) use polish::one_cycle;
 pub use polish::{At, GradientFn, Objective, Polish};
 pub use probe::Probe;
 pub use select::{Judge, Selection};

@@ -65,15 +65,7 @@ impl<'a> Polish<'a> {
                 self.rate
             )));
         }
-        if let Objective::Probe(probe, Some(batch)) = self.objective
-            && !(1..=probe.examples()).contains(&batch)
-        {
-            return Err(Error::invalid(format!(
-                "a polish by minibatches of {batch} from a probe of {} examples; take 1 to as many",
-                probe.examples()
-            )));
-        }
-        Ok(())
+        self.objective.check()
     }
 
     /// Trains the samples of a request, `networks` [options.count, parameters], in place.
@@ -109,12 +101,7 @@ impl<'a> Polish<'a> {
                 spread(numbered, options.threads, one)
             }
             Objective::Host(gradient_of) => {
-                let is_trained = |role| !matches!(role, Role::RunningMean | Role::RunningVar);
-                let trained: Vec<Range<usize>> = layout
-                    .ranges()
-                    .filter(|(tensor, _)| is_trained(tensor.role))
-                    .map(|(_, range)| range)
-                    .collect();
+                let trained = trained(layout);
                 for (network, number) in numbered {
                     let training = Training {
                         number,
@@ -124,11 +111,7 @@ impl<'a> Polish<'a> {
                     };
                     training.run(network, |step, network, gradient| {
                         cancel.check()?;
-                        gradient.fill(0.0);
-                        let at = At { number, step };
-                        let loss = gradient_of(at, network, gradient)?;
-                        finite(at, loss, gradient)?;
-                        Ok(loss)
+                        ask(gradient_of, At { number, step }, network, gradient)
                     })?;
                 }
                 Ok(())
@@ -137,19 +120,50 @@ impl<'a> Polish<'a> {
     }
 }
 
+impl Objective<'_> {
+    pub(super) fn check(&self) -> Result<()> {
+        if let Objective::Probe(probe, Some(batch)) = self
+            && !(1..=probe.examples()).contains(batch)
+        {
+            return Err(Error::invalid(format!(
+                "minibatches of {batch} from a probe of {} examples; take 1 to as many",
+                probe.examples()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// What training changes: all but running statistics.
+fn trained(layout: &Layout) -> Vec<Range<usize>> {
+    let is_trained = |role| !matches!(role, Role::RunningMean | Role::RunningVar);
+    let ranges = layout
+        .ranges()
+        .filter(|(tensor, _)| is_trained(tensor.role));
+    ranges.map(|(_, range)| range).collect()
+}
+
 /// The host's loss and gradient, if they are numbers.
-fn finite(At { number, step }: At, loss: f64, gradient: &[f32]) -> Result<()> {
+pub(super) fn ask(
+    gradient_of: &mut GradientFn,
+    at: At,
+    network: &[f32],
+    gradient: &mut [f32],
+) -> Result<f64> {
+    let At { number, step } = at;
     let wrong = |what: String| {
         Error::Callback(format!(
-            "the gradient callback gave {what} at step {step} of sample {number}; give finite numbers, or polish at a lower rate"
+            "the gradient callback gave {what} at step {step} of sample {number}; give finite numbers, or train at a lower rate"
         ))
     };
+    gradient.fill(0.0);
+    let loss = gradient_of(at, network, gradient)?;
     if !loss.is_finite() {
         return Err(wrong(format!("the loss {loss}")));
     }
     match gradient.iter().position(|g| !g.is_finite()) {
         Some(index) => Err(wrong(format!("{} for parameter {index}", gradient[index]))),
-        None => Ok(()),
+        None => Ok(loss),
     }
 }
 
@@ -193,7 +207,7 @@ impl Training<'_> {
 }
 
 /// Learning rate at `t` in [0, 1): up to `peak` in the first tenth, then down a cosine to 0.
-fn one_cycle(peak: f64, t: f64) -> f64 {
+pub(crate) fn one_cycle(peak: f64, t: f64) -> f64 {
     if t < RISE {
         return peak * (t / RISE).max(0.01);
     }

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use crate::chain::{Chain, Runner, Targets, Workspace};
+use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Generator};
 use crate::layout::Layout;
@@ -105,15 +108,35 @@ impl<'a> Probe<'a> {
     /// The minibatches of sample `number`, of `size` examples, which the probe has at least.
     pub(super) fn minibatches(&self, seed: u64, number: u64, size: usize) -> Minibatches<'_> {
         Minibatches {
-            probe: self,
             stream: Noise::new(seed).stream(Purpose::Polish, number, 0),
             order: (0..self.labels.len() as u32).collect(),
             next: 0,
             size,
-            inputs: Vec::with_capacity(size * self.runner.inputs()),
-            labels: Vec::with_capacity(size),
-            space: self.runner.workspace(),
+            minibatch: Minibatch::new(self, size),
         }
+    }
+
+    /// Writes the gradient of the mean cross-entropy over `size` random examples, and returns that.
+    pub(super) fn gradient(
+        &self,
+        stream: &mut Stream,
+        size: usize,
+        network: &[f32],
+        cancel: &Cancel,
+        gradient: &mut [f32],
+    ) -> Result<f64> {
+        let mut minibatch = Minibatch::new(self, size);
+        minibatch.take((0..size).map(|_| stream.below(self.labels.len())));
+        minibatch.gradient(network, cancel, gradient)
+    }
+
+    /// Tells probes apart.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Xxh3Default::new();
+        hash.update(bytemuck::cast_slice(self.inputs));
+        hash.update(bytemuck::cast_slice(&self.labels));
+        hash.update(format!("{:?}", self.runner).as_bytes());
+        format!("{:032x}", hash.digest128())
     }
 }
 
@@ -130,33 +153,85 @@ impl Generator {
     /// Fails with [`Error::InvalidArgument`] where that has none.
     pub fn chain(&self, spec: Option<&Spec>) -> Result<Chain> {
         let alignment = self.about().provenance.alignment.as_ref();
-        let (spec, whose) = match spec {
-            Some(spec) => (Some(spec), "the symmetry spec has"),
-            None => (alignment.map(|done| &done.spec), "the generator records"),
-        };
-        spec.and_then(|spec| spec.chain.clone()).ok_or_else(|| {
-            Error::invalid(format!(
-                "{whose} no chain, by which the library could run a network; give a spec with one"
-            ))
-        })
+        chain_of(
+            spec,
+            alignment.map(|done| &done.spec),
+            "the generator records",
+        )
+    }
+}
+
+impl Collection {
+    /// How its networks compute: the chain of `spec` or, without one, of the collection's own symmetry.
+    ///
+    /// Fails with [`Error::InvalidArgument`] where that has none.
+    pub fn chain(&self, spec: Option<&Spec>) -> Result<Chain> {
+        chain_of(spec, self.symmetry(), "the collection records")
+    }
+}
+
+fn chain_of(given: Option<&Spec>, own: Option<&Spec>, whose: &str) -> Result<Chain> {
+    let (spec, whose) = match given {
+        Some(spec) => (Some(spec), "the symmetry spec has"),
+        None => (own, whose),
+    };
+    spec.and_then(|spec| spec.chain.clone()).ok_or_else(|| {
+        Error::invalid(format!(
+            "{whose} no chain, by which the library could run a network; give a spec with one"
+        ))
+    })
+}
+
+/// Some of a probe's examples, and room to run a network on them.
+pub(super) struct Minibatch<'a> {
+    probe: &'a Probe<'a>,
+    inputs: Vec<f32>,
+    labels: Vec<u32>,
+    space: Workspace,
+}
+
+impl<'a> Minibatch<'a> {
+    fn new(probe: &'a Probe<'a>, size: usize) -> Minibatch<'a> {
+        Minibatch {
+            probe,
+            inputs: Vec::with_capacity(size * probe.runner.inputs()),
+            labels: Vec::with_capacity(size),
+            space: probe.runner.workspace(),
+        }
+    }
+
+    fn take(&mut self, examples: impl Iterator<Item = usize>) {
+        let each = self.probe.runner.inputs();
+        self.inputs.clear();
+        self.labels.clear();
+        for example in examples {
+            let inputs = &self.probe.inputs[example * each..][..each];
+            self.inputs.extend_from_slice(inputs);
+            self.labels.push(self.probe.labels[example]);
+        }
+    }
+
+    /// Writes the gradient of the mean cross-entropy over these examples, and returns that.
+    fn gradient(&mut self, network: &[f32], cancel: &Cancel, gradient: &mut [f32]) -> Result<f64> {
+        let targets = Targets::Classes(&self.labels);
+        let space = &mut self.space;
+        let runner = &self.probe.runner;
+        runner.gradient(network, &self.inputs, targets, cancel, space, gradient)
     }
 }
 
 /// A probe's examples in epochs of random order; what an epoch leaves over, fewer than a minibatch, is
 /// left out.
 pub(super) struct Minibatches<'a> {
-    probe: &'a Probe<'a>,
     stream: Stream,
     order: Vec<u32>,
     next: usize,
     size: usize,
-    inputs: Vec<f32>,
-    labels: Vec<u32>,
-    space: Workspace,
+    minibatch: Minibatch<'a>,
 }
 
 impl Minibatches<'_> {
-    /// Writes the gradient of the mean cross-entropy over the next minibatch, and returns that.
+    /// [`Minibatch::gradient`] of the next one.
     pub fn gradient(
         &mut self,
         network: &[f32],
@@ -166,22 +241,14 @@ impl Minibatches<'_> {
         if self.next + self.size > self.order.len() {
             self.next = 0;
         }
-        let each = self.probe.runner.inputs();
-        self.inputs.clear();
-        self.labels.clear();
         for at in self.next..self.next + self.size {
             // Fisher and Yates, as far as it is needed.
             let other = at + self.stream.below(self.order.len() - at);
             self.order.swap(at, other);
-            let example = self.order[at] as usize;
-            let inputs = &self.probe.inputs[example * each..][..each];
-            self.inputs.extend_from_slice(inputs);
-            self.labels.push(self.probe.labels[example]);
         }
+        let examples = &self.order[self.next..][..self.size];
+        self.minibatch.take(examples.iter().map(|at| *at as usize));
         self.next += self.size;
-        let targets = Targets::Classes(&self.labels);
-        let space = &mut self.space;
-        let runner = &self.probe.runner;
-        runner.gradient(network, &self.inputs, targets, cancel, space, gradient)
+        self.minibatch.gradient(network, cancel, gradient)
     }
 }

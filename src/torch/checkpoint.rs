@@ -27,8 +27,10 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub fn new(generator: &Path, job: String, seconds: u64) -> Checkpoint {
+    /// `phase` is the part of the training, each of which has a file of its own.
+    pub fn new(generator: &Path, phase: &str, job: String, seconds: u64) -> Checkpoint {
         let mut name: OsString = generator.as_os_str().to_owned();
+        name.push(phase);
         name.push(".checkpoint");
         Checkpoint {
             path: name.into(),

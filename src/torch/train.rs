@@ -3,7 +3,7 @@
 use std::path::{Path, absolute};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::aligned::AlignedCopy;
 use super::checkpoint::Checkpoint;
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::files::AtomicFile;
 use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
 use crate::progress::{Meter, Progress};
+use crate::refine::BehaviourLoss;
 use crate::symmetry::Aligned;
 use crate::train::TrainOptions;
 
@@ -82,8 +83,8 @@ impl Job<'_> {
         Ok(about)
     }
 
-    /// The checkpoint of this training and no other.
-    pub fn checkpoint(&self) -> Result<Checkpoint> {
+    /// The checkpoint of a phase of this training and no other, told from others also by `of_phase`.
+    pub fn checkpoint(&self, phase: &str, of_phase: Option<Value>) -> Result<Checkpoint> {
         let options = self.options;
         let job = digest(&json!({
             "collection": self.collection.digest()?,
@@ -94,10 +95,12 @@ impl Job<'_> {
             "autoencoder_steps": options.autoencoder_steps,
             "components": options.components,
             "alignment": self.aligned,
+            "phase": of_phase,
             "library": env!("CARGO_PKG_VERSION"),
         }));
         Ok(Checkpoint::new(
             self.generator,
+            phase,
             job,
             options.checkpoint_seconds,
         ))
@@ -125,6 +128,7 @@ pub(crate) fn train(
     collection: &Path,
     generator: &Path,
     options: &TrainOptions,
+    behaviour: Option<&mut BehaviourLoss>,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress) -> Result<()>,
 ) -> Result<Report> {
@@ -148,6 +152,19 @@ pub(crate) fn train(
             "a symmetry spec and no alignment; ask for one or leave the spec out",
         ));
     }
+    if let Some(behaviour) = &behaviour {
+        behaviour.check()?;
+        if options.engine != EngineName::Default {
+            return Err(Error::invalid(
+                "a behaviour loss is for the default engine; leave it out, or choose that one",
+            ));
+        }
+        if !given.conditions().is_empty() {
+            return Err(Error::invalid(
+                "a behaviour loss would teach the same behaviour at every condition; leave it out, or collect without conditions",
+            ));
+        }
+    }
     // What cannot be written is found before the work, not after it.
     drop(AtomicFile::create(generator)?);
     let device = resolve(options.device)?;
@@ -170,7 +187,7 @@ pub(crate) fn train(
         started,
     };
     match options.engine {
-        EngineName::Default => default::train(&mut job),
+        EngineName::Default => default::train(&mut job, behaviour),
         EngineName::Paper => paper::train(&mut job),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pdiff::refine::Polish;
+use pdiff::refine::{BehaviourLoss, Polish};
 use pdiff::{Device, Dtype, EngineName, Sampler};
 
 use crate::condition::{Named, Wanted};
@@ -155,8 +155,16 @@ pub struct Train {
     /// Bring the snapshots' hidden units into one order first, as pdiff align does
     #[arg(long)]
     pub align: bool,
-    /// The symmetry spec to align by, as pdiff inspect --symmetry prints one
-    #[arg(long, value_name = "FILE.json", requires = "align")]
+    /// Teach the generator what its networks should do, by their loss on these
+    /// examples: a safetensors file with inputs [n, ...] and labels [n]
+    #[arg(long, value_name = "FILE")]
+    pub probe: Option<PathBuf>,
+    /// Steps of that
+    #[arg(long, value_name = "STEPS", requires = "probe", default_value_t = BehaviourLoss::STEPS, value_parser = positive::<u64>, allow_negative_numbers = true)]
+    pub behaviour_steps: u64,
+    /// The symmetry spec to align by, as pdiff inspect --symmetry prints one; its
+    /// chain is how the networks compute [default: the collection's]
+    #[arg(long, value_name = "FILE.json")]
     pub spec: Option<PathBuf>,
     /// Times that all snapshots are aligned to their mean to find the next [default: 4]
     #[arg(long, requires = "align", value_parser = whole::<usize>, allow_negative_numbers = true)]

@@ -1,7 +1,8 @@
 //! `pdiff train`.
 
+use pdiff::refine::{BehaviourLoss, Examples, Objective, Probe};
 use pdiff::symmetry::{AlignOptions, Spec};
-use pdiff::{Cancel, EngineName, Error, Report, Result, TrainOptions, train};
+use pdiff::{Cancel, Collection, EngineName, Error, Report, Result, TrainOptions, train_by};
 use serde_json::json;
 
 use crate::args::Train;
@@ -15,6 +16,31 @@ pub fn run(args: &Train) -> Result<Answer> {
                 .into(),
         ));
     }
+    if args.spec.is_some() && !args.align && args.probe.is_none() {
+        return Err(Error::InvalidArgument(
+            "--spec is for --align and --probe; give one of them or leave it out".into(),
+        ));
+    }
+    let spec = args.spec.as_deref().map(Spec::read).transpose()?;
+    let probe = match &args.probe {
+        Some(file) => {
+            let collection = Collection::open(&args.collection)?;
+            let chain = collection.chain(spec.as_ref())?;
+            Some((Examples::read(file)?, chain, collection))
+        }
+        None => None,
+    };
+    let probe = match &probe {
+        Some((examples, chain, collection)) => {
+            let (inputs, labels) = (&examples.inputs, &examples.labels);
+            Some(Probe::new(collection.layout(), chain, inputs, labels)?)
+        }
+        None => None,
+    };
+    let mut behaviour = probe.as_ref().map(|probe| BehaviourLoss {
+        steps: args.behaviour_steps,
+        ..BehaviourLoss::new(Objective::Probe(probe, None))
+    });
     let align = AlignOptions::default();
     let options = TrainOptions {
         align: args.align.then_some(AlignOptions {
@@ -23,7 +49,7 @@ pub fn run(args: &Train) -> Result<Answer> {
             balance: args.balance,
             ..align
         }),
-        symmetry: args.spec.as_deref().map(Spec::read).transpose()?,
+        symmetry: spec.filter(|_| args.align),
         engine: args.engine,
         seed: args.seed,
         device: args.device,
@@ -34,10 +60,11 @@ pub fn run(args: &Train) -> Result<Answer> {
         ..TrainOptions::default()
     };
     let mut meter = Meter::new();
-    let report = train(
+    let report = train_by(
         &args.collection,
         &args.output,
         &options,
+        behaviour.as_mut(),
         &Cancel::new(),
         &mut |at| {
             meter.show(at.phase, at.step, at.total, || match at.loss.is_finite() {

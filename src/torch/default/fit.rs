@@ -268,7 +268,7 @@ fn swap(arena: &mut Arena, values: &Torch) -> Result<Torch> {
 }
 
 /// Scales a gradient down to the largest norm, without waiting for the device.
-fn clipped(gradient: Torch) -> Result<Torch> {
+pub(super) fn clipped(gradient: Torch) -> Result<Torch> {
     let factor = gradient
         .f_norm()?
         .f_reciprocal()?

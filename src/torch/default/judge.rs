@@ -41,7 +41,7 @@ pub(super) fn draw(
     for first in (0..samples).step_by(at_once) {
         let z = sampler.sample(&batch(first, at_once))?;
         drawn.extend(
-            z.chunks_exact(sampler.latents)
+            z.chunks_exact(sampler.outputs())
                 .flat_map(|row| &row[..width]),
         );
     }
@@ -57,10 +57,11 @@ pub(super) fn judge(
     report: &mut Report,
 ) -> Result<()> {
     let meter = Meter::new("gates", 0, 1);
-    let width = sampler
-        .flow
-        .as_ref()
-        .map_or(codec.latents, |flow| flow.width());
+    // A behaviour moves all latents, a flow some.
+    let width = match (&sampler.behaviour, &sampler.flow) {
+        (None, Some(flow)) => flow.width(),
+        _ => codec.latents,
+    };
     let drawn = draw(job, sampler, width, SAMPLES)?;
     let rows = |indices: &[usize]| -> Vec<f32> {
         let row = |i: &usize| codec.encoded[i * codec.latents..][..width].iter().copied();

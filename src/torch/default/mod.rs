@@ -1,5 +1,6 @@
 //! Training the default engine: fit the components, learn the flow, judge, write.
 
+mod behaviour;
 mod cuda;
 mod fit;
 mod judge;
@@ -17,7 +18,7 @@ use half::vec::HalfFloatVecExt;
 use super::train::Job;
 use crate::codec::{Fit, strips};
 use crate::container::Entry;
-use crate::denoiser::Flow;
+use crate::denoiser::{Behaviour, Flow};
 use crate::error::{Error, Result};
 use crate::generator::{
     CALIBRATION_MATRIX, CALIBRATION_SHIFT, Calibration, DefaultConfig, EngineName, LatentSampler,
@@ -25,6 +26,7 @@ use crate::generator::{
 };
 use crate::layout::{Dtype, TensorSpec};
 use crate::progress::Meter;
+use crate::refine::BehaviourLoss;
 use crate::tensor::Tensor;
 
 /// Sampler steps that measure best per time (docs/benchmarks.md).
@@ -34,7 +36,7 @@ const SAMPLER_STEPS: usize = 8;
 const CONDITIONAL_STEPS: usize = 32;
 
 /// Trains and writes a generator of the default engine.
-pub(super) fn train(job: &mut Job) -> Result<Report> {
+pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<Report> {
     if !matches!(job.options.precision, Dtype::F32 | Dtype::F16) {
         return Err(Error::invalid(format!(
             "a generator is not kept in {:?}; choose F32 or F16",
@@ -62,10 +64,11 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         latents: codec.latents,
         flow: None,
         calibration: None,
+        behaviour: None,
         steps,
     };
     let mut raw = None;
-    let mut checkpoint = job.checkpoint()?;
+    let mut checkpoint = job.checkpoint("", None)?;
     let trained = fit::flow(job, &codec, &mut checkpoint, &mut report)?;
     let architecture = trained.as_ref().map(|trained| trained.architecture);
     if let Some(trained) = trained {
@@ -86,6 +89,16 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
         sampler.calibration = Some(calibration);
     }
+    let taught = loss
+        .map(|loss| behaviour::teach(job, loss, &codec, &sampler, &mut report))
+        .transpose()?;
+    if let Some(taught) = &taught {
+        let learned = taught.tensors.iter();
+        let first = tensors.len();
+        tensors.extend(learned.map(|tensor| kept(tensor, job.options.precision)));
+        let lookup = lookup(&tensors[first..]);
+        sampler.behaviour = Some(Behaviour::read(&lookup, taught.shape, codec.latents)?);
+    }
     judge::judge(job, &codec, &sampler, raw, &mut report)?;
 
     let config = DefaultConfig {
@@ -93,25 +106,56 @@ pub(super) fn train(job: &mut Job) -> Result<Report> {
         residual: codec.truncated,
         flow: architecture,
         steps,
+        behaviour: taught.as_ref().map(|taught| taught.shape),
     };
+    let directions = taught.map_or(Vec::new(), |taught| taught.directions);
+    let rows = config.rows();
     let config =
         serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
-    let report = write(job, &codec, config, &tensors, report)?;
+    let decoder = Decoder {
+        codec: &codec,
+        rows,
+        directions: &directions,
+    };
+    let report = write(job, &decoder, config, &tensors, report)?;
     checkpoint.remove();
     Ok(report)
+}
+
+/// What decodes latents, with the new directions that a behaviour loss added.
+struct Decoder<'a> {
+    codec: &'a Fit,
+    /// Latents and directions.
+    rows: usize,
+    /// [directions, parameters]
+    directions: &'a [f32],
+}
+
+impl Decoder<'_> {
+    /// The directions' part of the strip that begins at parameter `start`, [directions, width].
+    fn directions(&self, start: usize, parameters: usize) -> Vec<f32> {
+        let [_, width] = strips(parameters);
+        let columns = width.min(parameters - start);
+        let mut part = vec![0.0; self.directions.len() / parameters * width];
+        let rows = self.directions.chunks_exact(parameters);
+        for (part, row) in part.chunks_exact_mut(width).zip(rows) {
+            part[..columns].copy_from_slice(&row[start..][..columns]);
+        }
+        part
+    }
 }
 
 /// Streams the generator into its file.
 fn write(
     job: &Job,
-    codec: &Fit,
+    decoder: &Decoder,
     config: serde_json::Value,
     flow: &[Tensor],
     report: Report,
 ) -> Result<Report> {
     let parameters = job.collection.layout().parameters();
     let [count, width] = strips(parameters);
-    let precision = job.options.precision;
+    let (precision, codec) = (job.options.precision, decoder.codec);
     let mut entries = vec![
         Entry::new("normalize.mean", Dtype::F32, &[parameters]),
         Entry::new(
@@ -119,7 +163,7 @@ fn write(
             Dtype::F32,
             &[codec.normalizer.scale.len()],
         ),
-        Entry::new("codec.decoder", precision, &[count, codec.latents, width]),
+        Entry::new("codec.decoder", precision, &[count, decoder.rows, width]),
     ];
     if codec.truncated {
         entries.push(Entry::new("codec.residual", Dtype::F32, &[parameters]));
@@ -135,15 +179,18 @@ fn write(
         writer.write_f32(&codec.normalizer.mean)?;
         writer.write_f32(&codec.normalizer.scale)?;
         let mut residual = Vec::new();
-        codec.decoder(job.collection, &job.train, &mut |decoder, rest| {
+        let mut put = |numbers: &[f32]| match precision {
+            Dtype::F16 => writer.write(bytemuck::cast_slice(&Vec::<f16>::from_f32_slice(numbers))),
+            _ => writer.write_f32(numbers),
+        };
+        let mut start = 0;
+        codec.decoder(job.collection, &job.train, &mut |strip, rest| {
             job.cancel.check()?;
             residual.extend_from_slice(rest);
-            match precision {
-                Dtype::F16 => {
-                    writer.write(bytemuck::cast_slice(&Vec::<f16>::from_f32_slice(decoder)))
-                }
-                _ => writer.write_f32(decoder),
-            }
+            put(strip)?;
+            put(&decoder.directions(start, parameters))?;
+            start += width;
+            Ok(())
         })?;
         writer.write_f32(&residual)?;
         flow.iter()

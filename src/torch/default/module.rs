@@ -8,20 +8,44 @@ use crate::denoiser::{Architecture, EPSILON};
 use crate::error::Result;
 use crate::noise::Stream;
 
-struct Dense {
+/// A dense layer's places in an arena.
+pub(super) struct Dense {
     weight: Slot,
     bias: Slot,
 }
 
 impl Dense {
-    fn forward(&self, arena: &Arena, x: &Tensor) -> Result<Tensor> {
+    /// Declares layers, a weight and a bias of each in `parameters`: those with a name in `zero` start at
+    /// zero, the others as PyTorch starts a linear layer.
+    pub fn declare(
+        plan: &mut Plan,
+        parameters: &[(String, Vec<usize>)],
+        zero: &[&str],
+    ) -> Vec<Dense> {
+        let pairs = parameters.as_chunks::<2>().0.iter();
+        pairs
+            .map(|[(weight, shape), (bias, bias_shape)]| {
+                let is_zero = zero.iter().any(|part| weight.contains(part));
+                let bound = 1.0 / (shape[1] as f64).sqrt();
+                let init = || match is_zero {
+                    true => Init::Constant(0.0),
+                    false => Init::Uniform(bound),
+                };
+                Dense {
+                    weight: plan.declare(weight.clone(), shape, init()),
+                    bias: plan.declare(bias.clone(), bias_shape, init()),
+                }
+            })
+            .collect()
+    }
+
+    pub fn forward(&self, arena: &Arena, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(arena.get(self.weight), Some(arena.get(self.bias)))?)
     }
 }
 
 /// The network's places in an arena of its parameters.
 pub(super) struct FlowModule {
-    hidden: i64,
     embedding: Dense,
     input: Dense,
     /// Modulation, up and down of each block.
@@ -31,34 +55,15 @@ pub(super) struct FlowModule {
 
 impl FlowModule {
     /// Declares the parameters. Layers that end in a sum start at zero, so that training begins at
-    /// the collection's Gaussian; the others as PyTorch starts a linear layer.
+    /// the collection's Gaussian.
     pub fn new(
         architecture: Architecture,
         stream: &mut Stream,
         device: Device,
     ) -> Result<(FlowModule, Arena)> {
         let mut plan = Plan::default();
-        let mut layers = Vec::new();
-        for pair in architecture.parameters().chunks_exact(2) {
-            let [(weight, shape), (bias, bias_shape)] = pair else {
-                continue;
-            };
-            let zero = ["film", "down", "output"]
-                .iter()
-                .any(|part| weight.contains(part));
-            let bound = 1.0 / (shape[1] as f64).sqrt();
-            let init = || {
-                if zero {
-                    Init::Constant(0.0)
-                } else {
-                    Init::Uniform(bound)
-                }
-            };
-            layers.push(Dense {
-                weight: plan.declare(weight.clone(), shape, init()),
-                bias: plan.declare(bias.clone(), bias_shape, init()),
-            });
-        }
+        let zero = ["film", "down", "output"];
+        let layers = Dense::declare(&mut plan, &architecture.parameters(), &zero);
         let mut layers = layers.into_iter();
         let mut next = || {
             layers
@@ -66,7 +71,6 @@ impl FlowModule {
                 .ok_or_else(|| crate::Error::Internal("a denoiser without all its layers".into()))
         };
         let module = FlowModule {
-            hidden: architecture.hidden as i64,
             embedding: next()?,
             input: next()?,
             blocks: (0..architecture.blocks)
@@ -83,23 +87,19 @@ impl FlowModule {
         let mut stream = self.input.forward(arena, y)?;
         for [film, up, down] in &self.blocks {
             let film = film.forward(arena, &embedding)?.f_chunk(2, 1)?;
-            let modulated = self
-                .standardize(&stream)?
+            let modulated = standardize(&stream)?
                 .f_mul(&film[0].f_add_scalar(1.0)?)?
                 .f_add(&film[1])?;
             let update = down.forward(arena, &up.forward(arena, &modulated)?.f_silu()?)?;
             stream = stream.f_add(&update)?;
         }
-        self.output.forward(arena, &self.standardize(&stream)?)
+        self.output.forward(arena, &standardize(&stream)?)
     }
+}
 
-    fn standardize(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_layer_norm(
-            [self.hidden],
-            None::<Tensor>,
-            None::<Tensor>,
-            EPSILON.into(),
-            false,
-        )?)
-    }
+/// Layer normalization without parameters, of every row.
+pub(super) fn standardize(x: &Tensor) -> Result<Tensor> {
+    let width = x.size()[1];
+    let (weight, bias) = (None::<Tensor>, None::<Tensor>);
+    Ok(x.f_layer_norm([width], weight, bias, EPSILON.into(), false)?)
 }

@@ -69,7 +69,7 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         job.train.len(),
         job.device,
     )?;
-    let mut checkpoint = job.checkpoint()?;
+    let mut checkpoint = job.checkpoint("", None)?;
     let mut curves = [Phase::Autoencoder, Phase::Diffusion].map(|phase| Curve {
         name: name(phase).into(),
         points: Vec::new(),
