@@ -10,7 +10,7 @@ use serde_json::{from_value, to_value};
 
 use crate::codec::strips;
 use crate::container::Entry;
-use crate::denoiser::Architecture;
+use crate::denoiser::{Architecture, BehaviourShape};
 use crate::generator::{
     About, CALIBRATION_MATRIX, CALIBRATION_SHIFT, ConditionSpec, DefaultConfig, EngineName, Gate,
     write_generator,
@@ -41,10 +41,24 @@ const FLOW: DefaultConfig = DefaultConfig {
     behaviour: None,
 };
 
+/// What was taught by a behaviour loss, without a flow.
+const BEHAVIOUR: DefaultConfig = DefaultConfig {
+    latents: 5,
+    residual: false,
+    flow: None,
+    steps: 1,
+    behaviour: Some(BehaviourShape {
+        hidden: 8,
+        blocks: 2,
+        directions: 3,
+    }),
+};
+
 #[test]
 fn the_committed_generators_are_what_is_written() {
     check("gaussian", 1, &GAUSSIAN, gaussian_network(), &[]);
     check("flow", 1, &FLOW, flow_network(), &["speed", "load"]);
+    check("behaviour", 1, &BEHAVIOUR, flow_network(), &[]);
     check("newer", u32::MAX, &GAUSSIAN, gaussian_network(), &[]);
 }
 
@@ -131,7 +145,7 @@ fn write(
     let [count, width] = strips(parameters);
     let mut shapes = vec![(
         "codec.decoder".to_owned(),
-        vec![count, config.latents, width],
+        vec![count, config.rows(), width],
     )];
     if config.residual {
         shapes.push(("codec.residual".into(), vec![parameters]));
@@ -144,6 +158,9 @@ fn write(
         shapes.push(("denoiser.gain".into(), vec![width]));
         shapes.push((CALIBRATION_MATRIX.into(), vec![width, width]));
         shapes.push((CALIBRATION_SHIFT.into(), vec![width]));
+    }
+    if let Some(shape) = config.behaviour {
+        shapes.extend(shape.parameters(config.latents));
     }
     let entries: Vec<Entry> = shapes
         .iter()

@@ -33,7 +33,7 @@ const SPREAD: f64 = 10.0;
 /// What the squared distance of the samples' mean from the snapshots' costs, in units of their variance.
 const SHIFT: f64 = 1.0;
 /// What variance along new directions costs, in units of the snapshots'.
-const BEYOND: f64 = 0.3;
+const BEYOND: f64 = 0.15;
 /// Scale of the new directions while they are trained: at the others' rate they would grow too fast.
 const DIRECTION_SCALE: f64 = 0.1;
 /// The samples that are trained on are none of those that a host draws with the training's seed.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use once_cell::sync::OnceCell;
 use tch::Tensor;
 
-use super::super::arena::{Arena, copy_out, tensor};
+use super::super::arena::{Arena, Plan, copy_out, tensor};
 use super::super::device::resolve;
+use super::behaviour::BehaviourModule;
 use super::module::FlowModule;
 use crate::codec::strips;
 use crate::denoiser::{Architecture, time_features};
@@ -82,7 +83,8 @@ impl Engine for OnCuda {
 pub(super) struct OnDevice {
     device: tch::Device,
     flow: Option<OnDeviceFlow>,
-    /// [strips, latents, width].
+    behaviour: Option<(BehaviourModule, Arena)>,
+    /// [strips, rows, width].
     decoder: Tensor,
     /// [parameters], or none when nothing was dropped.
     residual: Option<Tensor>,
@@ -114,17 +116,30 @@ impl OnDevice {
             let sizes: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
             tensor(&container.f32_copied(name, &lengths)?, &sizes, device)
         };
-        let flow = |architecture: Architecture| -> Result<OnDeviceFlow> {
-            let mut stream = Noise::new(0).stream(Purpose::Initialization, 0, 0);
-            let (module, mut arena) = FlowModule::new(architecture, &mut stream, device)?;
+        let mut stream = Noise::new(0).stream(Purpose::Initialization, 0, 0);
+        let fill = |arena: &mut Arena, parameters: Vec<(String, Vec<usize>)>| -> Result<()> {
             let mut tensors = Vec::new();
-            for (name, shape) in architecture.parameters() {
+            for (name, shape) in parameters {
                 let lengths: Vec<_> = shape.iter().copied().map(Some).collect();
                 let values = container.f32_copied(&name, &lengths)?;
                 let spec = TensorSpec::new(&name, &shape, Dtype::F32);
                 tensors.push(crate::Tensor::from_f32(spec, &values));
             }
-            arena.import(&tensors, "")?;
+            arena.import(&tensors, "")
+        };
+        let behaviour = match config.behaviour {
+            Some(shape) => {
+                let mut plan = Plan::default();
+                let module = BehaviourModule::declare(&mut plan, shape, config.latents)?;
+                let mut arena = Arena::new(plan, &mut stream, device)?;
+                fill(&mut arena, shape.parameters(config.latents))?;
+                Some((module, arena))
+            }
+            None => None,
+        };
+        let flow = |architecture: Architecture| -> Result<OnDeviceFlow> {
+            let (module, mut arena) = FlowModule::new(architecture, &mut stream, device)?;
+            fill(&mut arena, architecture.parameters())?;
             let width = architecture.width;
             Ok(OnDeviceFlow {
                 architecture,
@@ -147,8 +162,9 @@ impl OnDevice {
             .collect();
         Ok(OnDevice {
             device,
+            decoder: put("codec.decoder", &[count, config.rows(), width])?,
             flow: config.flow.map(flow).transpose()?,
-            decoder: put("codec.decoder", &[count, config.latents, width])?,
+            behaviour,
             residual: match config.residual {
                 true => Some(put("codec.residual", &[parameters])?),
                 false => None,
@@ -176,6 +192,9 @@ impl OnDevice {
             let rest = z.f_narrow(1, width, z.size()[1] - width)?;
             let moved = flow.run(z.f_narrow(1, 0, width)?, batch, self.steps, self.device)?;
             z = Tensor::f_cat(&[moved, rest], 1)?;
+        }
+        if let Some((module, arena)) = &self.behaviour {
+            z = Tensor::f_cat(&module.forward(arena, z)?, 1)?;
         }
         // Strip by strip [strips, n, width], then one after another.
         let mut x = z

@@ -72,6 +72,7 @@ fn largest_difference_of_networks(device: tch::Device) -> f32 {
     for (name, condition) in [
         ("gaussian", None),
         ("flow", None),
+        ("behaviour", None),
         ("flow", Some(vec![0.5, -1.0])),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
