@@ -147,6 +147,7 @@ impl Table<'_> {
             kind,
             budget: Budget::Weights,
             note: None,
+            selection: scored.selection.as_deref().and_then(Summary::of),
             best_of: None,
             overlap: scored.errors.as_deref().and_then(mean_pairwise),
             overlap_zoo,
