@@ -274,6 +274,33 @@ fn the_report_says_to_use_the_soup_where_selection_says_so() {
 }
 
 #[test]
+fn a_random_start_is_judged_where_there_is_a_polish() {
+    let place = Place::new();
+    place.trained(json!({}));
+    let evaluate = [
+        "evaluate",
+        "net.pdiff",
+        "-n",
+        "4",
+        "--score",
+        SCORE,
+        "--baseline",
+        "Random",
+    ];
+    let error = place.fails(&evaluate);
+    assert!(error.contains("with a polish random start"), "{error}");
+    let polished = place.json(&[&evaluate[..], &["--polish", "true {files}"]].concat());
+    let row = &polished["rows"][3];
+    assert_eq!(
+        (&row["name"], &row["budget"]),
+        (&json!("random start"), &json!("polish"))
+    );
+    assert_eq!(row["score"]["n"], 4);
+    // Nothing else lies so far from networks that were trained.
+    assert!(row["novelty"].as_f64() > polished["rows"][2]["novelty"].as_f64());
+}
+
+#[test]
 fn an_evaluation_of_another_generator_is_not_reported() {
     let place = Place::new();
     place.trained(json!({}));

@@ -76,6 +76,7 @@ fn every_figure_agrees_with_numpy() {
             network.iter_mut().for_each(|x| *x -= 1.0);
             Ok(())
         },
+        layout: None,
     };
     let mut scorer = |network: &[f32]| {
         let key: Vec<u32> = network.iter().map(|x| x.to_bits()).collect();
@@ -204,6 +205,7 @@ fn judge(zoo: &Matrix, samples: &Matrix, only: &[&str]) -> Evaluation {
         samples,
         restore: &|_| Ok(()),
         normalize: &|_| Ok(()),
+        layout: None,
     };
     evaluate(&sets, &mut bowl, &options(only), &mut |_| Ok(())).unwrap()
 }
@@ -261,6 +263,7 @@ fn the_soup_is_recommended_by_the_selection_scores_alone() {
             samples: &new,
             restore: &|_| Ok(()),
             normalize: &|_| Ok(()),
+            layout: None,
         };
         let only = options(&["Gaussian, all", "soup of 8", "soup of 16"]);
         evaluate(&sets, &mut scorer, &only, &mut |_| Ok(())).unwrap()
@@ -304,6 +307,7 @@ fn a_soup_that_wins_is_recommended_though_another_baseline_wins_by_more() {
         samples: &new,
         restore: &|_| Ok(()),
         normalize: &|_| Ok(()),
+        layout: None,
     };
     let only = options(&["interpolation", "soup of 2"]);
     let evaluation = evaluate(&sets, &mut scorer, &only, &mut |_| Ok(())).unwrap();
@@ -393,6 +397,7 @@ fn what_cannot_be_evaluated_is_refused() {
             samples,
             restore: &|_| Ok(()),
             normalize: &|_| Ok(()),
+            layout: None,
         };
         let mut progress = |_: pdiff::evaluate::Progress| {
             if cancel {
@@ -531,6 +536,7 @@ fn polish_changes_samples_and_baselines_and_not_the_members() {
             network.iter_mut().for_each(|x| *x /= 2.0);
             Ok(())
         },
+        layout: None,
     };
     let judge = |scorer: &mut dyn Scorer| {
         evaluate(
@@ -577,6 +583,7 @@ fn ensembles_are_kept_and_shown_where_probabilities_are_given() {
         samples: &samples,
         restore: &|_| Ok(()),
         normalize: &|_| Ok(()),
+        layout: None,
     };
     let mut sure = |network: &[f32]| {
         let score = bowl(network)?;
