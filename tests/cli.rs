@@ -252,6 +252,55 @@ fn a_session_from_networks_to_a_report() {
 }
 
 #[test]
+fn the_report_says_to_use_the_soup_where_selection_says_so() {
+    let place = Place::new();
+    place.trained(json!({}));
+    // Zoo, held-out, samples and soup are scored in this order, each above those before on the selection split and
+    // below them on the test split.
+    let score = r#"sh -c 'echo >>calls; n=$(wc -l <calls); i=0
+        for f; do i=$((i + 1)); echo "{\"score\": $((i % 3 - 10 * n)), \"selection_score\": $((i % 3 + 10 * n))}"; done' score {files}"#;
+    let only = ["--baseline", "soup of 2"];
+    place.prints(
+        &[
+            &["evaluate", "net.pdiff", "-n", "10", "--score", score][..],
+            &only,
+        ]
+        .concat(),
+    );
+    place.prints(&["report", "net.pdiff", "-o", "r.html"]);
+    let page = fs::read_to_string(place.path("r.html")).unwrap();
+    let finding = "soup of 2, beats the samples&#39; mean selection score by 10.00: for a single good network use the soup";
+    assert!(page.contains(finding), "{page}");
+}
+
+#[test]
+fn a_random_start_is_judged_where_there_is_a_polish() {
+    let place = Place::new();
+    place.trained(json!({}));
+    let evaluate = [
+        "evaluate",
+        "net.pdiff",
+        "-n",
+        "4",
+        "--score",
+        SCORE,
+        "--baseline",
+        "Random",
+    ];
+    let error = place.fails(&evaluate);
+    assert!(error.contains("with a polish random start"), "{error}");
+    let polished = place.json(&[&evaluate[..], &["--polish", "true {files}"]].concat());
+    let row = &polished["rows"][3];
+    assert_eq!(
+        (&row["name"], &row["budget"]),
+        (&json!("random start"), &json!("polish"))
+    );
+    assert_eq!(row["score"]["n"], 4);
+    // Nothing else lies so far from networks that were trained.
+    assert!(row["novelty"].as_f64() > polished["rows"][2]["novelty"].as_f64());
+}
+
+#[test]
 fn an_evaluation_of_another_generator_is_not_reported() {
     let place = Place::new();
     place.trained(json!({}));

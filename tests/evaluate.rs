@@ -76,6 +76,7 @@ fn every_figure_agrees_with_numpy() {
             network.iter_mut().for_each(|x| *x -= 1.0);
             Ok(())
         },
+        layout: None,
     };
     let mut scorer = |network: &[f32]| {
         let key: Vec<u32> = network.iter().map(|x| x.to_bits()).collect();
@@ -204,6 +205,7 @@ fn judge(zoo: &Matrix, samples: &Matrix, only: &[&str]) -> Evaluation {
         samples,
         restore: &|_| Ok(()),
         normalize: &|_| Ok(()),
+        layout: None,
     };
     evaluate(&sets, &mut bowl, &options(only), &mut |_| Ok(())).unwrap()
 }
@@ -241,6 +243,77 @@ fn new_members_of_the_zoo_are_called_good() {
         says(&evaluation, Tone::Bad, "soup of 16, beats")
             && says(&evaluation, Tone::Bad, "use the soup")
     );
+}
+
+#[test]
+fn the_soup_is_recommended_by_the_selection_scores_alone() {
+    let (zoo, new) = (cloud(60, 1.0, 1), cloud(40, 1.0, 2));
+    let judge = |score: f64, selection: Option<f64>| {
+        let mut scorer = |network: &[f32]| {
+            let bowl = bowl(network)?.score;
+            Ok(Score {
+                score: score * bowl,
+                selection_score: selection.map(|factor| factor * bowl),
+                ..Score::default()
+            })
+        };
+        let sets = Sets {
+            zoo: &zoo,
+            held_out: None,
+            samples: &new,
+            restore: &|_| Ok(()),
+            normalize: &|_| Ok(()),
+            layout: None,
+        };
+        let only = options(&["Gaussian, all", "soup of 8", "soup of 16"]);
+        evaluate(&sets, &mut scorer, &only, &mut |_| Ok(())).unwrap()
+    };
+    // In the bowl soups are best, and where it is turned over they are worst.
+    let unseen = judge(-1.0, Some(1.0));
+    let part = "soup of 16, beats the samples' mean selection score";
+    assert!(says(&unseen, Tone::Bad, part) && says(&unseen, Tone::Bad, "use the soup"));
+    let overfit = judge(1.0, Some(-1.0));
+    assert!(says(
+        &overfit,
+        Tone::Neutral,
+        "Gaussian, all comp., in mean selection score"
+    ));
+    assert!(!says(&overfit, Tone::Bad, "use the soup"));
+    let unselected = judge(1.0, None);
+    assert!(unselected.rows.iter().all(|row| row.selection.is_none()));
+    assert!(says(
+        &unselected,
+        Tone::Bad,
+        "beats the samples' mean score"
+    ));
+}
+
+#[test]
+fn a_soup_that_wins_is_recommended_though_another_baseline_wins_by_more() {
+    let (zoo, new) = (cloud(40, 1.0, 1), cloud(40, 1.0, 2));
+    let mut scored = 0;
+    let mut scorer = |_: &[f32]| {
+        // Of the zoo, the samples, interpolation and the soup, in this order.
+        let score = [0.0, 1.0, 3.0, 2.0][scored / 40] + 0.1 * (scored % 3) as f64;
+        scored += 1;
+        Ok(Score {
+            score,
+            ..Score::default()
+        })
+    };
+    let sets = Sets {
+        zoo: &zoo,
+        held_out: None,
+        samples: &new,
+        restore: &|_| Ok(()),
+        normalize: &|_| Ok(()),
+        layout: None,
+    };
+    let only = options(&["interpolation", "soup of 2"]);
+    let evaluation = evaluate(&sets, &mut scorer, &only, &mut |_| Ok(())).unwrap();
+    for part in ["interpolation, beats", "and soup of 2 by", "use the soup"] {
+        assert!(says(&evaluation, Tone::Bad, part), "{part}");
+    }
 }
 
 #[test]
@@ -324,6 +397,7 @@ fn what_cannot_be_evaluated_is_refused() {
             samples,
             restore: &|_| Ok(()),
             normalize: &|_| Ok(()),
+            layout: None,
         };
         let mut progress = |_: pdiff::evaluate::Progress| {
             if cancel {
@@ -462,6 +536,7 @@ fn polish_changes_samples_and_baselines_and_not_the_members() {
             network.iter_mut().for_each(|x| *x /= 2.0);
             Ok(())
         },
+        layout: None,
     };
     let judge = |scorer: &mut dyn Scorer| {
         evaluate(
@@ -508,6 +583,7 @@ fn ensembles_are_kept_and_shown_where_probabilities_are_given() {
         samples: &samples,
         restore: &|_| Ok(()),
         normalize: &|_| Ok(()),
+        layout: None,
     };
     let mut sure = |network: &[f32]| {
         let score = bowl(network)?;

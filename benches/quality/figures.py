@@ -63,12 +63,31 @@ def figure(values, within=None):
 
 def table(cells):
     """Of one budget: {row: {column: figure}} in the order of the evaluations."""
-    found = {}
+    found, gains = {}, {}
     for zoo_seed, generator_seed, cell in cells:
+        samples = next(row for row in cell["rows"] if row["name"] == OURS)
         for row in cell["rows"]:
             key = zoo_seed if row["name"] in TARGETS else (zoo_seed, generator_seed)
             found.setdefault(called(row["name"]), {})[key] = row
-    return {name: figures(list(rows.values())) for name, rows in found.items()}
+            gains.setdefault(called(row["name"]), []).append(gain(row, samples))
+    return {name: {**figures(list(rows.values())), "gain": paired(gains[name])} for name, rows in found.items()}
+
+
+def gain(row, samples):
+    """[mean selection score above the samples' of the same cell, its error over networks]; None without such scores."""
+    ours, theirs = samples.get("selection"), row.get("selection")
+    if not ours or not theirs:
+        return None
+    # A single network shows no error of its own: it may be as lucky as any one of the samples.
+    errors = [ours["standard_error"], theirs["standard_error"] or ours["deviation"]]
+    return [theirs["mean"] - ours["mean"], None if None in errors else math.hypot(*errors)]
+
+
+def paired(gains):
+    """The figure of some cells' gains; none unless all have one."""
+    if None in gains:
+        return None
+    return figure([mean for mean, _ in gains], gains[0][1])
 
 
 def figures(rows):
@@ -121,9 +140,18 @@ def verdicts(rows):
             f"Best baseline {which}: {name}, {shown(best, 'mean')} at distance {best['novel'][0]:.2f}; "
             f"samples {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({gap:+.4f})."
         )
+    if soup := recommended(baselines):
+        said.append(f"Use the soup: {soup} scores {baselines[soup]['gain'][0]:.4f} above the samples on selection.")
     if ours["novel"][0] < 0.5 * distance(rows):
         said.append("Samples lie so near to members that they count as copies, whatever they score.")
     return said
+
+
+def recommended(baselines):
+    """The soup that is above the samples on the selection images by most, of those by more than chance; or None."""
+    above = {name: row["gain"][:2] for name, row in baselines.items() if "soup" in name and row.get("gain")}
+    sure = {name: mean for name, (mean, error) in above.items() if error is not None and mean > STANDARD_ERRORS * error}
+    return max(sure, key=sure.get, default=None)
 
 
 def shown(row, column):

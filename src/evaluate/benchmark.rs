@@ -11,6 +11,7 @@ use super::score::{Scored, Scorer};
 use super::summary::{Summary, best_of, median};
 use super::verdict::verdicts;
 use crate::error::{Error, Result};
+use crate::layout::Layout;
 
 /// The distances, in units of the zoo's median leave-one-out nearest distance, beyond which a
 /// network counts as novel.
@@ -28,6 +29,8 @@ pub struct Sets<'a> {
     pub restore: &'a Restore<'a>,
     /// The inverse of `restore`.
     pub normalize: &'a Restore<'a>,
+    /// How a scorer's weights lie, by which random networks are begun; without it none are.
+    pub layout: Option<&'a Layout>,
 }
 
 /// How to judge.
@@ -73,7 +76,8 @@ pub fn evaluate(
     } else {
         options.count
     };
-    let plan = Plan::new(&reference, &options.only)?;
+    let start = sets.layout.filter(|_| scorer.polishes());
+    let plan = Plan::new(&reference, start, &options.only)?;
     let total = sets.zoo.len()
         + sets.held_out.map_or(0, Rows::len)
         + sets.samples.len()
@@ -104,13 +108,13 @@ pub fn evaluate(
     let row = table.add(Kind::Samples, "samples", &scored, &placement)?;
     row.budget = samples.budget(Budget::Weights);
 
-    for (baseline, note) in plan.prepare(&reference, &zoo, &mut judge, count, options.seed)? {
-        let networks = judge.polish(&baseline)?;
-        let scored = judge.score(&baseline.name, networks.rows())?;
+    for rival in plan.prepare(&reference, &zoo, &mut judge, count, options.seed)? {
+        let networks = judge.polish(&*rival.networks)?;
+        let scored = judge.score(&rival.name, networks.rows())?;
         let placement = reference.place(networks.rows())?;
-        let row = table.add(Kind::Baseline, &baseline.name, &scored, &placement)?;
-        row.budget = networks.budget(baseline.budget);
-        row.note = note;
+        let row = table.add(Kind::Baseline, &rival.name, &scored, &placement)?;
+        row.budget = networks.budget(rival.budget);
+        row.note = rival.note;
     }
     Ok(table.finish(options.seed))
 }
@@ -147,6 +151,7 @@ impl Table<'_> {
             kind,
             budget: Budget::Weights,
             note: None,
+            selection: scored.selection.as_deref().and_then(Summary::of),
             best_of: None,
             overlap: scored.errors.as_deref().and_then(mean_pairwise),
             overlap_zoo,

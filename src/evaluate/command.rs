@@ -98,6 +98,10 @@ impl Scorer for CommandScorer<'_> {
         Ok(())
     }
 
+    fn polishes(&self) -> bool {
+        self.polisher.is_some()
+    }
+
     fn polish(&mut self, networks: &dyn Rows) -> Result<Option<Matrix>> {
         let polish = |polisher: &CommandPolisher| polisher.polish(networks);
         self.polisher.as_ref().map(polish).transpose()

@@ -33,6 +33,9 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     pub score: Summary,
+    /// The same of the selection scores; none when the scorer gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Summary>,
     /// Best of `Evaluation::best_of` networks, in expectation; none of a smaller set.
     pub best_of: Option<f64>,
     /// Mean error overlap of pairs inside the set; none without predictions.

@@ -72,6 +72,7 @@ pub fn evaluate_generator(
             normalizer.forward(layout, network);
             Ok(())
         },
+        layout: Some(layout),
     };
     let mut evaluation = evaluate(&sets, scorer, options, &mut |at| {
         cancel.check()?;

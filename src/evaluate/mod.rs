@@ -17,6 +17,7 @@ mod reference;
 mod report;
 mod rows;
 mod score;
+mod start;
 mod summary;
 mod table;
 mod verdict;

@@ -6,8 +6,10 @@ use super::polish::Polished;
 use super::reference::Reference;
 use super::rows::{Matrix, Restore, Restored, Rows};
 use super::score::{Scored, Scorer, Tally};
+use super::start::{self, RandomStart};
 use super::summary::Summary;
 use crate::error::{Error, Result};
+use crate::layout::Layout;
 
 /// Networks scored per strength when noise is tuned, and members tried by the greedy soup.
 const TRIALS: usize = 16;
@@ -77,16 +79,43 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// A set that samples are judged beside.
+pub(super) struct Rival<'a> {
+    pub(super) name: String,
+    pub(super) budget: Budget,
+    /// How a free choice was made.
+    pub(super) note: Option<String>,
+    /// In the normalized space.
+    pub(super) networks: Box<dyn Rows + 'a>,
+}
+
+impl<'a> Rival<'a> {
+    fn new(baseline: Baseline<'a>, note: Option<String>) -> Rival<'a> {
+        Rival {
+            name: baseline.name.clone(),
+            budget: baseline.budget,
+            note,
+            networks: Box::new(baseline),
+        }
+    }
+}
+
 /// Which baselines run.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     noise: bool,
     greedy: bool,
     fixed: Vec<Method>,
+    /// What a random start is begun by.
+    start: Option<&'a Layout>,
 }
 
-impl Plan {
-    /// `only` as in `Options`.
-    pub(super) fn new(reference: &Reference, only: &[String]) -> Result<Plan> {
+impl<'a> Plan<'a> {
+    /// `only` as in `Options`. `start` where a random start says something: with a polish.
+    pub(super) fn new(
+        reference: &Reference,
+        start: Option<&'a Layout>,
+        only: &[String],
+    ) -> Result<Plan<'a>> {
         let (n, rank) = (reference.zoo.len(), reference.principal.rank());
         let mut used = vec![only.is_empty(); only.len()];
         let mut wanted = |name: &str| {
@@ -108,11 +137,12 @@ impl Plan {
                 .into_iter()
                 .filter(|method| wanted(&method.name(n)))
                 .collect(),
+            start: start.filter(|_| wanted(start::NAME)),
         };
         if let Some(index) = used.iter().position(|used| !used) {
             return Err(Error::invalid(format!(
                 "no baseline begins with \"{}\"; there are noise, Gaussian, kernel, interpolation, \
-                 soup, greedy and stored",
+                 soup, greedy and stored, and with a polish random start",
                 only[index]
             )));
         }
@@ -132,19 +162,22 @@ impl Plan {
         if self.greedy {
             networks += TRIALS.min(reference.zoo.len());
         }
+        if self.start.is_some() {
+            networks += count;
+        }
         Ok(networks)
     }
 
     /// Makes the choices that some baselines leave open. They see the zoo's selection scores, or,
     /// when the scorer gives none, the scores themselves, which flatters them.
-    pub(super) fn prepare<'a>(
+    pub(super) fn prepare(
         self,
         reference: &'a Reference<'a>,
         zoo: &Scored,
-        judge: &mut Judge,
+        judge: &mut Judge<'a>,
         count: usize,
         seed: u64,
-    ) -> Result<Vec<(Baseline<'a>, Option<String>)>> {
+    ) -> Result<Vec<Rival<'a>>> {
         let by = |scored: &Scored| {
             scored
                 .selection
@@ -157,7 +190,7 @@ impl Plan {
             "score itself"
         };
         let make = |method, budget| Baseline::new(reference, method, budget, count, seed);
-        let mut baselines = Vec::new();
+        let mut rivals = Vec::new();
 
         if self.noise {
             let zoo = Summary::of(&by(zoo)).ok_or_else(|| Error::Internal("empty zoo".into()))?;
@@ -179,10 +212,11 @@ impl Plan {
                 "the largest strength of {STRENGTHS:?} whose mean {on} reaches the zoo's mean less \
                  one deviation"
             );
-            baselines.push((make(Method::Noise { strength }, Budget::Score)?, Some(note)));
+            let noise = make(Method::Noise { strength }, Budget::Score)?;
+            rivals.push(Rival::new(noise, Some(note)));
         }
         for method in self.fixed {
-            baselines.push((make(method, Budget::Weights)?, None));
+            rivals.push(Rival::new(make(method, Budget::Weights)?, None));
         }
         if self.greedy {
             let members = greedy_soup(reference, &by(zoo), seed, |soup| {
@@ -192,9 +226,23 @@ impl Plan {
                     .sum())
             })?;
             let note = format!("members added in order of their {on}, kept when it does not fall");
-            baselines.push((make(Method::SoupOf { members }, Budget::Score)?, Some(note)));
+            let soup = make(Method::SoupOf { members }, Budget::Score)?;
+            rivals.push(Rival::new(soup, Some(note)));
         }
-        Ok(baselines)
+        if let Some(layout) = self.start {
+            rivals.push(Rival {
+                name: start::NAME.into(),
+                budget: Budget::Weights,
+                note: None,
+                networks: Box::new(RandomStart {
+                    layout,
+                    normalize: judge.normalize,
+                    seed,
+                    count,
+                }),
+            });
+        }
+        Ok(rivals)
     }
 }
 

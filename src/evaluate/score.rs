@@ -38,6 +38,11 @@ pub trait Scorer {
         each: &mut dyn FnMut(Score) -> Result<()>,
     ) -> Result<()>;
 
+    /// Whether [`Scorer::polish`] trains networks, so that a random start is a baseline too.
+    fn polishes(&self) -> bool {
+        false
+    }
+
     /// Trains networks on before they are judged and gives all of them, in order; samples and
     /// baselines alike go through it. None: they are judged as they are.
     fn polish(&mut self, _networks: &dyn Rows) -> Result<Option<Matrix>> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::baselines::Budget;
 use super::evaluation::{Kind, Row};
 use super::number::{difference, number};
+use super::summary::Summary;
 
 /// Below this share of the zoo's spread a set has collapsed, above the other it has come apart.
 pub const DISPERSION: [f64; 2] = [0.95, 1.05];
@@ -68,9 +69,16 @@ fn verdict(tone: Tone, text: String) -> Option<Verdict> {
 }
 
 /// Whether `a`'s mean is above `b`'s by more than chance.
-fn beats(a: &Row, b: &Row) -> bool {
-    let error = |row: &Row| row.score.standard_error.unwrap_or(0.0);
-    a.score.mean - b.score.mean > STANDARD_ERRORS * error(a).hypot(error(b))
+fn beats(a: &Summary, b: &Summary) -> bool {
+    a.mean - b.mean > STANDARD_ERRORS * error(a, b).hypot(error(b, a))
+}
+
+/// The standard error of a set's mean. A single network shows none: it may be as lucky as any one of
+/// the other set.
+fn error(of: &Summary, other: &Summary) -> f64 {
+    of.standard_error
+        .or(other.deviation)
+        .unwrap_or(f64::INFINITY)
 }
 
 fn score(samples: &Row, zoo: &Row) -> Option<Verdict> {
@@ -80,45 +88,74 @@ fn score(samples: &Row, zoo: &Row) -> Option<Verdict> {
         number(mean),
         number(zoo_mean)
     );
-    if beats(samples, zoo) {
+    if beats(&samples.score, &zoo.score) {
         verdict(Tone::Good, format!("Samples score above the zoo: {means}."))
-    } else if beats(zoo, samples) {
+    } else if beats(&zoo.score, &samples.score) {
         verdict(Tone::Bad, format!("Samples score below the zoo: {means}."))
     } else {
         verdict(Tone::Good, format!("Samples score like the zoo: {means}."))
     }
 }
 
-/// Against the baselines of the samples' budget: no data, unless the samples had a score too.
+/// Against the baselines of the samples' budget: no data, unless the samples had a score too. To take
+/// a baseline instead is a choice, so it is made on the selection scores, where there are any.
 fn best_baseline<'a>(samples: &Row, rows: impl Iterator<Item = &'a Row>) -> Option<Verdict> {
-    let best = rows
+    let rivals: Vec<&Row> = rows
         .filter(|row| row.budget == Budget::Weights || row.budget == samples.budget)
-        .max_by(|a, b| a.score.mean.total_cmp(&b.score.mean))?;
-    let by = difference((best.score.mean - samples.score.mean).abs());
-    let name = &best.name;
-    if beats(best, samples) {
-        let advice = if name.contains("soup") {
-            "for a single good network use the soup"
-        } else {
-            "for the score alone use that"
+        .collect();
+    let selected = std::iter::once(&samples)
+        .chain(&rivals)
+        .all(|row| row.selection.is_some());
+    let which = match selected {
+        true => "mean selection score",
+        false => "mean score",
+    };
+    let on = |row: &Row| row.selection.filter(|_| selected).unwrap_or(row.score);
+    let ours = on(samples);
+    let wins = |row: &Row| beats(&on(row), &ours);
+    // One that wins for sure goes before a single lucky network.
+    let best_of = |rows: &mut dyn Iterator<Item = &&'a Row>| {
+        rows.max_by(|a, b| {
+            let means = on(a).mean.total_cmp(&on(b).mean);
+            wins(a).cmp(&wins(b)).then(means)
+        })
+        .copied()
+    };
+    let best = best_of(&mut rivals.iter())?;
+    let by = |row: &Row| difference((on(row).mean - ours.mean).abs());
+    let (name, gap) = (&best.name, by(best));
+    if wins(best) {
+        let soup = best_of(&mut rivals.iter().filter(|row| is_soup(row) && wins(row)));
+        let advice = match soup {
+            Some(soup) if soup.name == *name => ": for a single good network use the soup".into(),
+            Some(soup) => format!(
+                ", and {} by {}: for a single good network use the soup",
+                soup.name,
+                by(soup)
+            ),
+            None => ": for the score alone use that".to_owned(),
         };
         verdict(
             Tone::Bad,
             format!(
-                "The best trivial baseline, {name}, beats the samples' mean score by {by}: {advice}."
+                "The best trivial baseline, {name}, beats the samples' {which} by {gap}{advice}."
             ),
         )
-    } else if beats(samples, best) {
+    } else if beats(&ours, &on(best)) {
         verdict(
             Tone::Good,
-            format!("Samples beat the best trivial baseline, {name}, by {by} in mean score."),
+            format!("Samples beat the best trivial baseline, {name}, by {gap} in {which}."),
         )
     } else {
         verdict(
             Tone::Neutral,
-            format!("Samples score like the best trivial baseline, {name}."),
+            format!("Samples match the best trivial baseline, {name}, in {which}."),
         )
     }
+}
+
+fn is_soup(row: &Row) -> bool {
+    row.name.contains("soup")
 }
 
 fn copies(samples: &Row, held_out: Option<&Row>) -> Option<Verdict> {
@@ -230,4 +267,19 @@ fn novel_and_performing<'a>(
         }
     }
     verdict(tone, text + ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_network_wins_only_where_no_lucky_one_would() {
+        let samples = Summary::of(&[0.0, 2.0, 1.0, 0.0, 2.0, 1.0]).unwrap();
+        let single = |score| Summary::of(&[score]).unwrap();
+        // The samples' deviation is .89 and their mean's error .37: 2 (.89² + .37²)^.5 is 1.93.
+        assert!(!beats(&single(2.9), &samples) && beats(&single(3.0), &samples));
+        assert!(!beats(&samples, &single(-0.9)) && beats(&samples, &single(-1.0)));
+        assert!(!beats(&single(9.0), &single(0.0)));
+    }
 }
