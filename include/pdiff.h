@@ -450,6 +450,54 @@ typedef struct pdiff_align_options {
 } pdiff_align_options;
 
 /**
+ * Examples by which the library itself tells what a network is worth. They are not copied, and have to
+ * last until the call returns.
+ */
+typedef struct pdiff_probe {
+    /**
+     * sizeof(pdiff_probe).
+     */
+    size_t struct_size;
+    /**
+     * [count, features], row-major, as the network is given them.
+     */
+    const float *inputs;
+    /**
+     * The class of each example, from 0: [count].
+     */
+    const int64_t *labels;
+    /**
+     * Examples; at least 1.
+     */
+    uint64_t count;
+    /**
+     * Numbers of an example: the product of the chain's input shape.
+     */
+    uint64_t features;
+    /**
+     * A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
+     * the chain have to be generated ones. NULL: the spec that the generator's training
+     * aligned by; in a training the collection's own.
+     */
+    const char *spec;
+} pdiff_probe;
+
+/**
+ * Called on the calling thread at each step (from 0) of the polish of sample `number`, or for network
+ * `number` at each step of a training, with the network's numbers as they stand, which last until it returns, in the order of pdiff_sample. It writes the loss,
+ * lower is better, and the loss's gradient by each of the `parameters` numbers to `gradient`, which is
+ * all zero before. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK, as a loss or
+ * gradient that is not finite does. No exception and no longjmp may leave it.
+ */
+typedef int32_t (*pdiff_gradient_callback)(void *context,
+                                           uint64_t number,
+                                           uint64_t step,
+                                           const float *network,
+                                           uint64_t parameters,
+                                           double *loss,
+                                           float *gradient);
+
+/**
  * What training may choose. Zero in any field is the default, which serves any collection.
  */
 typedef struct pdiff_train_options {
@@ -514,6 +562,26 @@ typedef struct pdiff_train_options {
      * Times that all snapshots are aligned to their mean to find the next; 0: 4.
      */
     uint64_t align_rounds;
+    /**
+     * Teaches the generator which networks work, by the mean cross-entropy of its samples on examples, for
+     * a network that the library can run. Default engine, collections without conditions. Sampling takes
+     * no data then. NULL: not.
+     */
+    const struct pdiff_probe *probe;
+    /**
+     * Says what to teach by, for any network, instead of a probe; `number` is then that of the network
+     * within the step, of which each has 32. NULL: not.
+     */
+    pdiff_gradient_callback gradient;
+    void *gradient_context;
+    /**
+     * Steps of that; 0: 5,000.
+     */
+    uint64_t behaviour_steps;
+    /**
+     * Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
+     */
+    uint64_t behaviour_batch;
 } pdiff_train_options;
 
 /**
@@ -550,53 +618,6 @@ typedef struct pdiff_tensor_info {
      */
     int32_t generated;
 } pdiff_tensor_info;
-
-/**
- * Examples by which the library itself tells what a network is worth. They are not copied, and have to
- * last until the call returns.
- */
-typedef struct pdiff_probe {
-    /**
-     * sizeof(pdiff_probe).
-     */
-    size_t struct_size;
-    /**
-     * [count, features], row-major, as the network is given them.
-     */
-    const float *inputs;
-    /**
-     * The class of each example, from 0: [count].
-     */
-    const int64_t *labels;
-    /**
-     * Examples; at least 1.
-     */
-    uint64_t count;
-    /**
-     * Numbers of an example: the product of the chain's input shape.
-     */
-    uint64_t features;
-    /**
-     * A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
-     * the chain have to be generated ones. NULL: the spec that the generator's training aligned by.
-     */
-    const char *spec;
-} pdiff_probe;
-
-/**
- * Called on the calling thread at each step (from 0) of the polish of sample `number` with the network's
- * numbers as they stand, which last until it returns, in the order of pdiff_sample. It writes the loss,
- * lower is better, and the loss's gradient by each of the `parameters` numbers to `gradient`, which is
- * all zero before. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK, as a loss or
- * gradient that is not finite does. No exception and no longjmp may leave it.
- */
-typedef int32_t (*pdiff_gradient_callback)(void *context,
-                                           uint64_t number,
-                                           uint64_t step,
-                                           const float *network,
-                                           uint64_t parameters,
-                                           double *loss,
-                                           float *gradient);
 
 /**
  * What a network is worth, as the host's callback says.
@@ -911,7 +932,7 @@ int32_t pdiff_align(const char *collection,
  * the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
  * Returns: PDIFF_OK.
  * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_MISMATCH for a symmetry
- * that does not fit; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE;
+ * or a chain that does not fit; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE;
  * PDIFF_UNSUPPORTED in a build without libtorch, and where the symmetry is not clear; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
  * Ownership: everything stays the caller's and is not used after the call.
  * Threads: any. Trainings of one file must not overlap.

@@ -209,7 +209,7 @@ template <typename R, typename... Arguments> class Callable<R(Arguments...)> {
 
 /// Where long work is.
 struct Progress {
-    /// collect; align; evaluate; or a phase of training: align, codec, autoencoder, denoiser, gates. Lasts until the callable
+    /// collect; align; evaluate; or a phase of training: align, codec, autoencoder, denoiser, behaviour, gates. Lasts until the callable
     /// returns.
     const char *phase;
     /// Steps of the phase: those done, and all.
@@ -261,7 +261,8 @@ struct Probe {
     Span<const float> inputs;
     /// The class of each example, from 0.
     Span<const std::int64_t> labels;
-    /// A symmetry spec with a chain, as JSON: how the network computes. Empty: the one that the training aligned by.
+    /// A symmetry spec with a chain, as JSON: how the network computes. Empty: the one that the training aligned by, and
+    /// in a training the collection's own.
     std::string spec = {};
 };
 
@@ -365,6 +366,15 @@ struct TrainOptions {
     std::uint64_t align_rounds = 0;
     /// Seconds between checkpoints of the training; 0: 30.
     std::uint32_t checkpoint_seconds = 0;
+    /// Teaches the generator which networks work, by the mean cross-entropy of its samples on examples, for a network
+    /// that the library can run. Standard engine, collections without conditions.
+    std::optional<Probe> probe = {};
+    /// Says what to teach by, for any network, instead of a probe; it is given the network's number within the step.
+    OnGradient gradient = {};
+    /// Steps of that; 0: 5,000.
+    std::uint64_t behaviour_steps = 0;
+    /// Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
+    std::uint64_t behaviour_batch = 0;
     /// Called as the work goes on.
     OnProgress progress = {};
 };
@@ -665,6 +675,15 @@ struct Host {
     }
 };
 
+/// A probe as C reads it, for as long as the call and the probe live.
+inline void lend(Call &call, const Probe &from, pdiff_probe &to) {
+    to.inputs = from.inputs.data();
+    to.labels = from.labels.data();
+    to.count = from.labels.size();
+    to.features = from.labels.empty() ? 0 : from.inputs.size() / from.labels.size();
+    to.spec = call.text_or_null("the probe's spec", from.spec);
+}
+
 /// What to sample as C reads it, for as long as this, the host and the options live.
 struct Chosen {
     pdiff_probe probe = ready<pdiff_probe>();
@@ -687,12 +706,7 @@ struct Chosen {
         options.polish_batch = given.polish_batch;
         options.polish_rate = given.polish_rate;
         if (given.probe) {
-            const Probe &from = *given.probe;
-            probe.inputs = from.inputs.data();
-            probe.labels = from.labels.data();
-            probe.count = from.labels.size();
-            probe.features = from.labels.empty() ? 0 : from.inputs.size() / from.labels.size();
-            probe.spec = host.call.text_or_null("the probe's spec", from.spec);
+            lend(host.call, *given.probe, probe);
             options.probe = &probe;
         }
         options.candidates = given.candidates;
@@ -902,6 +916,18 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
     chosen.balance = options.balance;
     chosen.align_rounds = options.align_rounds;
     chosen.checkpoint_seconds = options.checkpoint_seconds;
+    auto probe = detail::ready<pdiff_probe>();
+    if (options.probe) {
+        detail::lend(call, *options.probe, probe);
+        chosen.probe = &probe;
+    }
+    if (options.gradient) {
+        host.slope = &options.gradient;
+        chosen.gradient = detail::Host::gradient;
+        chosen.gradient_context = &host;
+    }
+    chosen.behaviour_steps = options.behaviour_steps;
+    chosen.behaviour_batch = options.behaviour_batch;
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });
     return call.answer();

@@ -87,7 +87,7 @@ type Probe struct {
 	// Labels has the class of each example, from 0.
 	Labels []int64
 	// Spec is a symmetry spec with a chain, as JSON: how the network computes. Empty: the one that
-	// the training aligned by.
+	// the training aligned by, and in a training the collection's own.
 	Spec string
 }
 
@@ -160,10 +160,7 @@ func (g *Generator) sampling(
 		back.gradient, back.score = options.Gradient, options.Score
 		context, finished := back.lendTo(lent)
 		finish = finished
-		if options.Gradient != nil {
-			chosen.gradient = C.pdiff_gradient_callback(C.pdiffGoGradient)
-			chosen.gradient_context = context
-		}
+		chosen.gradient, chosen.gradient_context = gradientCallback(options.Gradient), context
 		if options.Score != nil {
 			chosen.score = C.pdiff_score_callback(C.pdiffGoScore)
 			chosen.score_context = context
@@ -174,6 +171,13 @@ func (g *Generator) sampling(
 		return err
 	}
 	return finish(err)
+}
+
+func gradientCallback(gradient func(number, step uint64, network, gradient []float32) (float64, error)) C.pdiff_gradient_callback {
+	if gradient == nil {
+		return nil
+	}
+	return C.pdiff_gradient_callback(C.pdiffGoGradient)
 }
 
 //export pdiffGoGradient

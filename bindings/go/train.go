@@ -39,6 +39,18 @@ type TrainOptions struct {
 	Balance bool
 	// AlignRounds is how often all snapshots are aligned to their mean to find the next; 0: 4.
 	AlignRounds uint64
+	// Probe teaches the generator which networks work, by the mean cross-entropy of its samples on
+	// examples, for a network that the library can run. Default engine, collections without
+	// conditions.
+	Probe *Probe
+	// Gradient says what to teach by, for any network, instead of Probe: as Options.Gradient does, with
+	// the network's number within the step.
+	Gradient func(number, step uint64, network, gradient []float32) (loss float64, err error)
+	// BehaviourSteps of that; 0: 5,000.
+	BehaviourSteps uint64
+	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 32, or all where
+	// there are fewer.
+	BehaviourBatch uint64
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -54,10 +66,11 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 		defer lent.free()
 		from, to := lent.text("collection", collection), lent.text("generator", generator)
 		symmetry := lent.optional("symmetry", options.Symmetry)
+		probe := options.Probe.c(&lent)
 		if lent.err != nil {
 			return lent.err
 		}
-		watch := callbacks{progress: options.Progress}
+		watch := callbacks{progress: options.Progress, gradient: options.Gradient}
 		context, finish := watch.lendTo(&lent)
 		chosen := lend(&lent, []C.pdiff_train_options{{
 			struct_size: C.sizeof_pdiff_train_options,
@@ -69,6 +82,8 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			align: truth(options.Align), balance: truth(options.Balance),
 			symmetry: symmetry, align_rounds: C.uint64_t(options.AlignRounds),
 			progress: progressCallback(options.Progress), progress_context: context,
+			probe: probe, gradient: gradientCallback(options.Gradient), gradient_context: context,
+			behaviour_steps: C.uint64_t(options.BehaviourSteps), behaviour_batch: C.uint64_t(options.BehaviourBatch),
 		}})
 		detail := newError()
 		status := C.pdiff_train(from, to, chosen, cancel, &detail)

@@ -1,19 +1,26 @@
-//! What samples go through before they are handed out, by the host's examples and callbacks.
+//! What networks should do, by the host's examples and callbacks: for a training, and for samples before
+//! they are handed out.
 
+use std::ffi::c_void;
+
+use crate::chain::Chain;
 use crate::error::{Error, Result};
 use crate::evaluate::{Score, Scorer};
 use crate::ffi::evaluate::judged;
-use crate::ffi::generator::Opened;
 use crate::ffi::handles::{array, length};
 use crate::ffi::structs::*;
 use crate::ffi::train::symmetry;
 use crate::ffi::versioned::read;
-use crate::refine::{At, Judge, Objective, Polish, Probe, Selection};
+use crate::layout::Layout;
+use crate::refine::{At, BehaviourLoss, Judge, Objective, Polish, Probe, Selection};
+use crate::symmetry::Spec;
 
-/// The host's probe set; None where it has none.
+/// The host's probe set for networks of a layout; None where it has none. `chain_of` gives the chain by the
+/// host's spec, or without one.
 pub(super) unsafe fn probe<'a>(
     pointer: *const pdiff_probe,
-    opened: &Opened,
+    layout: &Layout,
+    chain_of: impl FnOnce(Option<&Spec>) -> Result<Chain>,
 ) -> Result<Option<Probe<'a>>> {
     if pointer.is_null() {
         return Ok(None);
@@ -30,9 +37,7 @@ pub(super) unsafe fn probe<'a>(
     let inputs = unsafe { array(given.inputs, numbers, "probe.inputs") }?;
     let labels = unsafe { array(given.labels, count, "probe.labels") }?;
     let spec = unsafe { symmetry(given.spec, "probe.spec") }?;
-    let generator = &opened.generator;
-    let chain = generator.chain(spec.as_ref())?;
-    Probe::new(generator.layout(), &chain, inputs, labels).map(Some)
+    Probe::new(layout, &chain_of(spec.as_ref())?, inputs, labels).map(Some)
 }
 
 /// The host's score callback; None where there is none.
@@ -66,6 +71,59 @@ pub(super) fn selection<'a>(
     Ok(Some(Selection { candidates, judge }))
 }
 
+/// What a training by the host's examples or gradients goes by, and what its fields are called.
+struct Asked<'a> {
+    steps: (&'static str, u64),
+    batch: (&'static str, u64),
+    probe: Option<&'a Probe<'a>>,
+    gradient: pdiff_gradient_callback,
+    context: *mut c_void,
+}
+
+impl<'a> Asked<'a> {
+    fn objective(self) -> Result<Objective<'a>> {
+        let ((steps_name, steps), (batch_name, batch)) = (self.steps, self.batch);
+        let batch = length(batch, batch_name)?;
+        let batch = (batch != 0).then_some(batch);
+        match (self.gradient, self.probe, batch) {
+            (None, Some(probe), batch) => Ok(Objective::Probe(probe, batch)),
+            (Some(callback), None, None) => Ok(host(callback, self.context)),
+            (Some(_), None, Some(_)) => Err(Error::invalid(format!(
+                "{batch_name} is for a probe, and a gradient callback chooses its own examples; leave it 0"
+            ))),
+            (Some(_), Some(_), _) => Err(Error::invalid(
+                "gradient and probe are both given, and training goes by one of them; leave one NULL",
+            )),
+            (None, None, _) => Err(Error::invalid(format!(
+                "{steps_name} is {steps} with neither gradient nor probe; pass one of them"
+            ))),
+        }
+    }
+}
+
+/// What the host wants networks to do; None where it says nothing of that.
+pub(super) fn behaviour<'a>(
+    given: &pdiff_train_options,
+    probe: Option<&'a Probe<'a>>,
+) -> Result<Option<BehaviourLoss<'a>>> {
+    let steps = given.behaviour_steps;
+    if steps == 0 && probe.is_none() && given.gradient.is_none() {
+        return Ok(None);
+    }
+    let asked = Asked {
+        steps: ("behaviour_steps", steps),
+        batch: ("behaviour_batch", given.behaviour_batch),
+        probe,
+        gradient: given.gradient,
+        context: given.gradient_context,
+    };
+    let mut loss = BehaviourLoss::new(asked.objective()?);
+    if steps != 0 {
+        loss.steps = steps;
+    }
+    Ok(Some(loss))
+}
+
 /// The training that the host asks for; None where it asks for none.
 pub(super) fn polish<'a>(
     given: &pdiff_sample_options,
@@ -74,29 +132,14 @@ pub(super) fn polish<'a>(
     if given.polish_steps == 0 {
         return Ok(None);
     }
-    let batch = length(given.polish_batch, "polish_batch")?;
-    let batch = (batch != 0).then_some(batch);
-    let objective = match (given.gradient, probe, batch) {
-        (None, Some(probe), batch) => Objective::Probe(probe, batch),
-        (Some(callback), None, None) => host(callback, given.gradient_context),
-        (Some(_), None, Some(_)) => {
-            return Err(Error::invalid(
-                "polish_batch is for a probe, and a gradient callback chooses its own examples; leave it 0",
-            ));
-        }
-        (Some(_), Some(_), _) => {
-            return Err(Error::invalid(
-                "gradient and probe are both given, and a polish goes by one of them; leave one NULL",
-            ));
-        }
-        (None, None, _) => {
-            return Err(Error::invalid(format!(
-                "polish_steps is {} with neither gradient nor probe; pass one of them",
-                given.polish_steps
-            )));
-        }
+    let asked = Asked {
+        steps: ("polish_steps", given.polish_steps),
+        batch: ("polish_batch", given.polish_batch),
+        probe,
+        gradient: given.gradient,
+        context: given.gradient_context,
     };
-    let mut polish = Polish::new(given.polish_steps, objective);
+    let mut polish = Polish::new(given.polish_steps, asked.objective()?);
     if given.polish_rate != 0.0 {
         polish.rate = given.polish_rate;
     }
@@ -105,7 +148,7 @@ pub(super) fn polish<'a>(
 
 fn host<'a>(
     callback: unsafe extern "C" fn(
-        *mut std::ffi::c_void,
+        *mut c_void,
         u64,
         u64,
         *const f32,
@@ -113,7 +156,7 @@ fn host<'a>(
         *mut f64,
         *mut f32,
     ) -> i32,
-    context: *mut std::ffi::c_void,
+    context: *mut c_void,
 ) -> Objective<'a> {
     Objective::Host(Box::new(move |At { number, step }, network, gradient| {
         let mut loss = f64::NAN;
@@ -132,7 +175,7 @@ fn host<'a>(
         match status {
             0 => Ok(loss),
             other => Err(Error::Callback(format!(
-                "the gradient callback returned {other}, so the sampling ended; return 0 to go on"
+                "the gradient callback returned {other}, so the work ended; return 0 to go on"
             ))),
         }
     }))

@@ -15,6 +15,7 @@ use crate::ffi::train::device;
 use crate::ffi::versioned::read;
 use crate::generator::{Cancel, SampleOptions, Sampler};
 use crate::refine::Refined;
+use crate::symmetry::Spec;
 use crate::tensor::Tensor;
 
 /// Samples networks as flat vectors of float32, [count, parameters], row-major. With the default
@@ -221,9 +222,11 @@ pub(super) unsafe fn sampling<T>(
     let options = unsafe { chosen(&given, 1) }?;
     let cancel = unsafe { self::cancel(cancel) }?;
     generator.opened.with(|opened| {
-        let probe = unsafe { probe(given.probe, opened) }?;
+        let generator = &opened.generator;
+        let chain_of = |spec: Option<&Spec>| generator.chain(spec);
+        let probe = unsafe { probe(given.probe, generator.layout(), chain_of) }?;
         let mut scorer = scorer(&given);
-        let mut refined = Refined::new(&opened.generator);
+        let mut refined = Refined::new(generator);
         refined.polish = polish(&given, probe.as_ref())?;
         let scorer = scorer.as_mut().map(|scorer| scorer as &mut dyn Scorer);
         refined.selection = selection(given.candidates, scorer, probe.as_ref())?;

@@ -185,6 +185,18 @@ pub struct pdiff_train_options {
     pub symmetry: *const c_char,
     /// Times that all snapshots are aligned to their mean to find the next; 0: 4.
     pub align_rounds: u64,
+    /// Teaches the generator which networks work, by the mean cross-entropy of its samples on examples, for
+    /// a network that the library can run. Default engine, collections without conditions. Sampling takes
+    /// no data then. NULL: not.
+    pub probe: *const pdiff_probe,
+    /// Says what to teach by, for any network, instead of a probe; `number` is then that of the network
+    /// within the step, of which each has 32. NULL: not.
+    pub gradient: pdiff_gradient_callback,
+    pub gradient_context: *mut c_void,
+    /// Steps of that; 0: 5,000.
+    pub behaviour_steps: u64,
+    /// Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
+    pub behaviour_batch: u64,
 }
 
 /// What the units of a permutation group do in one network: a place that a callback fills.
@@ -321,12 +333,13 @@ pub struct pdiff_probe {
     /// Numbers of an example: the product of the chain's input shape.
     pub features: u64,
     /// A symmetry spec with a chain, as JSON (docs/formats.md): how the network computes. All tensors of
-    /// the chain have to be generated ones. NULL: the spec that the generator's training aligned by.
+    /// the chain have to be generated ones. NULL: the spec that the generator's training
+    /// aligned by; in a training the collection's own.
     pub spec: *const c_char,
 }
 
-/// Called on the calling thread at each step (from 0) of the polish of sample `number` with the network's
-/// numbers as they stand, which last until it returns, in the order of pdiff_sample. It writes the loss,
+/// Called on the calling thread at each step (from 0) of the polish of sample `number`, or for network
+/// `number` at each step of a training, with the network's numbers as they stand, which last until it returns, in the order of pdiff_sample. It writes the loss,
 /// lower is better, and the loss's gradient by each of the `parameters` numbers to `gradient`, which is
 /// all zero before. 0 goes on; anything else ends the work, which fails with PDIFF_CALLBACK, as a loss or
 /// gradient that is not finite does. No exception and no longjmp may leave it.
@@ -501,7 +514,8 @@ const _: () = {
     published!(pdiff_train_options: struct_size at 0, engine at 8, device at 12, device_index at 16,
         checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
         progress_context at 56, precision at 64, components at 68, align at 72, balance at 76,
-        symmetry at 80, align_rounds at 88; 96);
+        symmetry at 80, align_rounds at 88, probe at 96, gradient at 104, gradient_context at 112,
+        behaviour_steps at 120, behaviour_batch at 128; 136);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72, polish_steps at 80,

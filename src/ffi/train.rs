@@ -2,10 +2,12 @@
 
 use std::ffi::c_char;
 
+use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{cancel, length, pdiff_cancel};
 use crate::ffi::progress::Reporter;
+use crate::ffi::refine::{behaviour, probe};
 use crate::ffi::structs::*;
 use crate::ffi::text::{path, text};
 use crate::ffi::versioned::read;
@@ -13,7 +15,7 @@ use crate::generator::{Device, EngineName};
 use crate::layout::Dtype;
 use crate::progress::Progress;
 use crate::symmetry::{AlignOptions, Spec};
-use crate::train::{TrainOptions, train};
+use crate::train::{TrainOptions, train_by};
 
 /// Learns a generator from a collection and writes it to a file, which is replaced only on success.
 ///
@@ -24,7 +26,7 @@ use crate::train::{TrainOptions, train};
 /// the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
 /// Returns: PDIFF_OK.
 /// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_TOO_FEW_SNAPSHOTS below two; PDIFF_MISMATCH for a symmetry
-/// that does not fit; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE;
+/// or a chain that does not fit; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_DEVICE_UNAVAILABLE;
 /// PDIFF_UNSUPPORTED in a build without libtorch, and where the symmetry is not clear; PDIFF_CANCELLED; PDIFF_CALLBACK; PDIFF_OUT_OF_MEMORY; PDIFF_TORCH.
 /// Ownership: everything stays the caller's and is not used after the call.
 /// Threads: any. Trainings of one file must not overlap.
@@ -44,7 +46,18 @@ pub unsafe extern "C" fn pdiff_train(
             let cancel = self::cancel(cancel)?;
             let mut reporter = Reporter::new(given.progress, given.progress_context);
             let report = &mut |progress: &Progress| reporter.report(progress);
-            train(collection, generator, &chosen(&given)?, &cancel, report)?;
+            let chosen = chosen(&given)?;
+            let opened = match given.probe.is_null() {
+                true => None,
+                false => Some(Collection::open(collection)?),
+            };
+            let probe = match &opened {
+                Some(opened) => probe(given.probe, opened.layout(), |spec| opened.chain(spec))?,
+                None => None,
+            };
+            let mut behaviour = behaviour(&given, probe.as_ref())?;
+            let behaviour = behaviour.as_mut();
+            train_by(collection, generator, &chosen, behaviour, &cancel, report)?;
             Ok(())
         })
     }

@@ -21,7 +21,7 @@ pub struct BehaviourLoss<'a> {
 
 impl<'a> BehaviourLoss<'a> {
     /// Steps where the host does not choose (docs/research.md).
-    pub const STEPS: u64 = 4000;
+    pub const STEPS: u64 = 5000;
 
     pub fn new(objective: Objective<'a>) -> BehaviourLoss<'a> {
         BehaviourLoss {
