@@ -274,6 +274,87 @@ fn the_report_says_to_use_the_soup_where_selection_says_so() {
 }
 
 #[test]
+fn sets_from_elsewhere_are_judged_as_baselines_are() {
+    let place = Place::new();
+    place.trained(json!({}));
+    place.prints(&["sample", "net.pdiff", "-n", "5", "-o", "others"]);
+    fs::write(place.path("others/README"), "No network.").unwrap();
+    fn evaluate<'a>(options: &[&'a str]) -> Vec<&'a str> {
+        let begin = [
+            "evaluate",
+            "net.pdiff",
+            "-n",
+            "4",
+            "--score",
+            SCORE,
+            "--baseline",
+            "stored",
+        ];
+        [&begin[..], options].concat()
+    }
+    let sets = ["--beside", "others=others", "--beside", "copies=runs"];
+    let judged = place.json(&evaluate(&sets));
+    let (others, copies) = (&judged["rows"][4], &judged["rows"][5]);
+    for (row, name, count) in [(others, "others", 5), (copies, "copies", 30)] {
+        assert_eq!(
+            (&row["name"], &row["score"]["n"]),
+            (&json!(name), &json!(count))
+        );
+        assert_eq!(
+            (&row["kind"], &row["budget"]),
+            (&json!("baseline"), &json!("weights"))
+        );
+    }
+    assert!(copies["novelty"].as_f64() < Some(1e-3) && others["novelty"].as_f64() > Some(0.1));
+    let polished = place.json(&evaluate(&[
+        "--beside",
+        "mine=others",
+        "--polish",
+        "true {files}",
+    ]));
+    assert_eq!(polished["rows"][4]["budget"], "polish");
+
+    let refused = |sets: &[&str], part: &str| {
+        let flags: Vec<&str> = sets.iter().flat_map(|set| ["--beside", set]).collect();
+        let error = place.fails(&evaluate(&flags));
+        assert!(error.contains(part), "{error}");
+    };
+    fs::create_dir(place.path("empty")).unwrap();
+    fs::create_dir(place.path("wrong")).unwrap();
+    let view = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
+    let bytes = safetensors::serialize([("other", view)], None).unwrap();
+    fs::write(place.path("wrong/network.safetensors"), bytes).unwrap();
+    refused(&["mine=absent"], "absent");
+    refused(&["mine=empty"], "holds no networks");
+    refused(&["mine=wrong"], "wrong/network.safetensors has no tensor");
+    refused(&["=others"], "no name");
+    refused(&["mine=others", "mine=runs"], "two sets are called mine");
+    refused(
+        &["stored members=others"],
+        "two sets are called stored members",
+    );
+    refused(
+        &["greedy soup of 3=others"],
+        "two sets are called greedy soup of 3",
+    );
+    let file = place.path("others/network-000003.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    let begin = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..begin]).unwrap();
+    let at = begin + header["conv.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&file, bytes).unwrap();
+    refused(
+        &["mine=others"],
+        "network-000003.safetensors holds NaN in conv.weight",
+    );
+    assert_eq!(
+        place.run(&evaluate(&["--beside", "others"])).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn a_random_start_is_judged_where_there_is_a_polish() {
     let place = Place::new();
     place.trained(json!({}));
@@ -970,6 +1051,16 @@ fn a_training_aligns_first_and_its_evaluation_too() {
         place.json(&[&judged[..], &baselines].concat())["rows"].clone()
     };
     assert_eq!(rows("one.pdiff"), rows("two.pdiff"));
+
+    // So are sets from elsewhere: these are members as they were before they were aligned.
+    let copies = ["--baseline", "stored", "--beside", "copies=runs"];
+    let judged = ["evaluate", "one.pdiff", "--score", SCORE, "-n", "2"];
+    let judged = place.json(&[&judged[..], &copies].concat());
+    let row = judged["rows"].as_array().unwrap().last().unwrap();
+    assert!(
+        row["name"] == "copies" && row["novelty"].as_f64() < Some(1e-3),
+        "{row}"
+    );
 
     let spec = place.json(&["inspect", "zoo", "--symmetry"]).to_string();
     fs::write(

@@ -2,6 +2,7 @@
 //! and placed in one space.
 
 use super::baselines::Budget;
+use super::beside::Beside;
 use super::evaluation::{Evaluation, Kind, Points, Row};
 use super::overlap::{Errors, mean_maximum, mean_maximum_leave_one_out, mean_pairwise};
 use super::plan::{Judge, Plan};
@@ -42,6 +43,8 @@ pub struct Options {
     pub seed: u64,
     /// Beginnings of the names of the baselines to run, such as "noise" or "soup"; empty for all.
     pub only: Vec<String>,
+    /// Sets from elsewhere, which are judged as baselines are.
+    pub beside: Vec<Beside>,
 }
 
 /// How far an evaluation is.
@@ -77,7 +80,7 @@ pub fn evaluate(
         options.count
     };
     let start = sets.layout.filter(|_| scorer.polishes());
-    let plan = Plan::new(&reference, start, &options.only)?;
+    let plan = Plan::new(&reference, start, options)?;
     let total = sets.zoo.len()
         + sets.held_out.map_or(0, Rows::len)
         + sets.samples.len()

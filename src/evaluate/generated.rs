@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::benchmark::{Options, Progress, Sets, evaluate};
+use super::beside::Beside;
 use super::evaluation::Evaluation;
 use super::rows::Rows;
 use super::score::Scorer;
@@ -18,7 +19,8 @@ const HELD: usize = 1 << 26;
 
 /// Judges `samples.count` networks of `generator` beside the snapshots it was trained on, those it
 /// never saw, and the baselines made of the former. The scorer gets networks in their own units.
-/// Where training aligned the snapshots, these are aligned again in the same way.
+/// Where training aligned the snapshots, these are aligned again in the same way, and the sets from
+/// elsewhere with them.
 ///
 /// Fails with [`Error::Mismatch`] unless `collection` is the generator's, and as [`evaluate`] and
 /// [`Generator::sample`] do.
@@ -45,7 +47,13 @@ pub fn evaluate_generator(
     }
     let (held_out, train): (Vec<usize>, Vec<usize>) =
         (0..provenance.snapshots).partition(|index| provenance.held_out.contains(index));
-    let members = &Members::new(collection, provenance.alignment.as_ref(), cancel)?;
+    let mut options = options.clone();
+    let members = &Members::new(
+        collection,
+        provenance.alignment.as_ref(),
+        &mut options.beside,
+        cancel,
+    )?;
     let normalizer = &normalizer(members, &train)?;
     let snapshots = |indices| Snapshots {
         members,
@@ -74,7 +82,7 @@ pub fn evaluate_generator(
         },
         layout: Some(layout),
     };
-    let mut evaluation = evaluate(&sets, scorer, options, &mut |at| {
+    let mut evaluation = evaluate(&sets, scorer, &options, &mut |at| {
         cancel.check()?;
         progress(at)
     })?;
@@ -90,15 +98,36 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    /// Brings the units of the sets from elsewhere into the order that the snapshots' have.
     fn new(
         collection: &'a Collection,
         aligned: Option<&Aligned>,
+        beside: &mut [Beside],
         cancel: &Cancel,
     ) -> Result<Members<'a>> {
-        let again = |aligned: &Aligned| aligned.again(collection, cancel);
+        let Some(aligned) = aligned else {
+            return Ok(Members {
+                collection,
+                alignment: None,
+            });
+        };
+        let others = beside
+            .iter()
+            .flat_map(|set| (0..set.networks.len()).map(|row| set.networks.row(row)));
+        let others: Vec<&[f32]> = others.collect();
+        let count = others.len();
+        let (symmetry, mut transforms) = aligned.again(collection, &others, cancel)?;
+        let mut own = transforms.split_off(transforms.len() - count).into_iter();
+        for set in beside {
+            for row in 0..set.networks.len() {
+                if let Some(transform) = own.next() {
+                    transform.apply(&symmetry, set.networks.row_mut(row))?;
+                }
+            }
+        }
         Ok(Members {
             collection,
-            alignment: aligned.map(again).transpose()?,
+            alignment: Some((symmetry, transforms)),
         })
     }
 
@@ -255,7 +284,7 @@ mod tests {
         collect(&zoo, &source, &CollectOptions::default(), &mut |_| Ok(())).unwrap();
         let collection = Collection::open(&zoo).unwrap();
         let indices: Vec<usize> = (0..9).collect();
-        let members = &Members::new(&collection, None, &Cancel::new()).unwrap();
+        let members = &Members::new(&collection, None, &mut [], &Cancel::new()).unwrap();
         let normalizer = &normalizer(members, &indices).unwrap();
         let snapshots = Snapshots {
             members,

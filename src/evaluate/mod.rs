@@ -3,6 +3,7 @@
 
 mod baselines;
 mod benchmark;
+mod beside;
 mod command;
 mod ensemble;
 mod evaluation;
@@ -24,6 +25,7 @@ mod verdict;
 
 pub use baselines::{Baseline, Budget, Method, STRENGTHS};
 pub use benchmark::{Options, Progress, Sets, TAUS, evaluate, novel_and_performing};
+pub use beside::Beside;
 pub use command::{CommandScorer, WriteNetwork};
 pub use ensemble::{Ensemble, MEMBERS};
 pub use evaluation::{Evaluation, Kind, Points, Row};

@@ -1,7 +1,8 @@
 //! Which baselines an evaluation runs, and the choices that some of them leave open.
 
 use super::baselines::{Baseline, Budget, Method, STRENGTHS};
-use super::benchmark::{Progress, Sets};
+use super::benchmark::{Options, Progress, Sets};
+use super::beside::{Beside, check_names};
 use super::polish::Polished;
 use super::reference::Reference;
 use super::rows::{Matrix, Restore, Restored, Rows};
@@ -107,15 +108,18 @@ pub(super) struct Plan<'a> {
     fixed: Vec<Method>,
     /// What a random start is begun by.
     start: Option<&'a Layout>,
+    beside: &'a [Beside],
 }
 
 impl<'a> Plan<'a> {
-    /// `only` as in `Options`. `start` where a random start says something: with a polish.
+    /// `start` where a random start says something: with a polish.
     pub(super) fn new(
         reference: &Reference,
         start: Option<&'a Layout>,
-        only: &[String],
+        options: &'a Options,
     ) -> Result<Plan<'a>> {
+        let only = &options.only;
+        check_names(&options.beside, &names(reference))?;
         let (n, rank) = (reference.zoo.len(), reference.principal.rank());
         let mut used = vec![only.is_empty(); only.len()];
         let mut wanted = |name: &str| {
@@ -138,6 +142,7 @@ impl<'a> Plan<'a> {
                 .filter(|method| wanted(&method.name(n)))
                 .collect(),
             start: start.filter(|_| wanted(start::NAME)),
+            beside: &options.beside,
         };
         if let Some(index) = used.iter().position(|used| !used) {
             return Err(Error::invalid(format!(
@@ -151,7 +156,7 @@ impl<'a> Plan<'a> {
 
     /// Networks that all of it scores.
     pub(super) fn networks(&self, reference: &Reference, count: usize, seed: u64) -> Result<usize> {
-        let mut networks = 0;
+        let mut networks = self.beside.iter().map(|set| set.networks.len()).sum();
         for method in &self.fixed {
             networks +=
                 Baseline::new(reference, method.clone(), Budget::Weights, count, seed)?.len();
@@ -242,8 +247,30 @@ impl<'a> Plan<'a> {
                 }),
             });
         }
+        rivals.extend(self.beside.iter().map(|set| Rival {
+            name: set.name.clone(),
+            budget: Budget::Weights,
+            note: None,
+            networks: Box::new(Restored {
+                rows: &set.networks,
+                restore: judge.normalize,
+            }),
+        }));
         Ok(rivals)
     }
+}
+
+/// What rows may be called without sets from elsewhere.
+fn names(reference: &Reference) -> Vec<String> {
+    let n = reference.zoo.len();
+    let mut methods = Method::fixed(n, reference.principal.rank());
+    methods.extend(STRENGTHS.map(|strength| Method::Noise { strength }));
+    methods.extend((1..=TRIALS).map(|size| Method::SoupOf {
+        members: (0..size).collect(),
+    }));
+    let sets = ["zoo", "held-out", "samples", start::NAME].map(String::from);
+    let baselines = methods.iter().map(|method| method.name(n));
+    sets.into_iter().chain(baselines).collect()
 }
 
 /// The greedy soup (arXiv 2203.05482, recipe 1) over the best members by `scores`.

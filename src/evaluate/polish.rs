@@ -1,12 +1,10 @@
 //! Training on: what every set is worth after the same few steps on data, by a program of the user's.
 
-use std::path::Path;
-
 use super::baselines::Budget;
+use super::beside::read_network;
 use super::command::WriteNetwork;
 use super::program::Program;
 use super::rows::{Matrix, Rows};
-use crate::collection::read_checkpoint;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
@@ -75,9 +73,9 @@ impl<'a> CommandPolisher<'a> {
             }
             self.program.run(&files)?;
             for file in &files {
-                read(self.layout, file, &mut network).map_err(|error| {
-                    Error::Callback(format!("{}: {error}", self.program.name()))
-                })?;
+                read_network(self.layout, file, "the file it left", &mut network).map_err(
+                    |error| Error::Callback(format!("{}: {error}", self.program.name())),
+                )?;
                 polished.extend_from_slice(&network);
                 std::fs::remove_file(file).map_err(Error::io(file))?;
             }
@@ -86,32 +84,10 @@ impl<'a> CommandPolisher<'a> {
     }
 }
 
-/// Reads the tensors of `layout` from a checkpoint into one flat vector [parameters].
-fn read(layout: &Layout, path: &Path, out: &mut [f32]) -> Result<()> {
-    let tensors = read_checkpoint(path)?;
-    for (spec, range) in layout.ranges() {
-        let found = tensors.iter().find(|tensor| tensor.spec.name == spec.name);
-        let tensor = found
-            .filter(|tensor| tensor.spec.shape == spec.shape)
-            .ok_or_else(|| {
-                Error::Mismatch(format!(
-                    "the file it left has no tensor {} of shape {:?}; write every tensor back",
-                    spec.name, spec.shape
-                ))
-            })?;
-        tensor.to_f32(&mut out[range.clone()]);
-        if out[range].iter().any(|x| !x.is_finite()) {
-            return Err(Error::invalid(format!(
-                "{} is not finite in the file it left; polish with a lower rate",
-                spec.name
-            )));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::layout::{Dtype, TensorSpec};
     use crate::tensor::Tensor;
@@ -163,6 +139,6 @@ mod tests {
         assert!(message("true").contains("the polishing command names no network"));
         // The header is kept and the numbers are made NaN.
         let nan = "sh -c 'head -c -8 $0 >$0.new; printf \"\\377\\377\\377\\377\\377\\377\\377\\377\" >>$0.new; mv $0.new $0' {file}";
-        assert!(message(nan).contains("w is not finite"), "{}", message(nan));
+        assert!(message(nan).contains("holds NaN in w"), "{}", message(nan));
     }
 }

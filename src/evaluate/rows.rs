@@ -44,6 +44,15 @@ impl Matrix {
         Slice::new(self.width, &self.data)
     }
 
+    /// One network's numbers.
+    pub(super) fn row(&self, row: usize) -> &[f32] {
+        &self.data[row * self.width..][..self.width]
+    }
+
+    pub(super) fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        &mut self.data[row * self.width..][..self.width]
+    }
+
     /// Reads every row of `rows` once.
     pub fn from_rows(rows: &dyn Rows) -> Result<Matrix> {
         let width = rows.width();

@@ -62,6 +62,7 @@ pub unsafe extern "C" fn pdiff_evaluate(
                 seed: given.seed,
                 count: length(given.baseline_count, "baseline_count")?,
                 only: texts(given.baselines, given.baselines_length, "baselines")?,
+                beside: Vec::new(),
             };
             let mut scorer = |network: &[f32]| judged(callback, score_context, network);
             let mut reporter = Reporter::new(given.progress, given.progress_context);

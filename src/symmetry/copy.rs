@@ -9,7 +9,7 @@ use crate::collection::{CollectOptions, Collection, Snapshot, SnapshotSource, co
 use crate::error::{Error, Result};
 use crate::files;
 use crate::generator::Cancel;
-use crate::symmetry::align::AlignOptions;
+use crate::symmetry::align::{AlignOptions, Aligner};
 use crate::symmetry::bound::Symmetry;
 use crate::symmetry::check::check_chain;
 use crate::symmetry::infer::infer;
@@ -144,17 +144,25 @@ impl Aligned {
     pub(crate) fn again(
         &self,
         collection: &Collection,
+        others: &[&[f32]],
         cancel: &Cancel,
     ) -> Result<(Symmetry, Vec<Transform>)> {
         let symmetry = Symmetry::new(&self.spec, collection.layout())?;
-        let networks = networks(collection, self.snapshots.min(collection.len()));
-        let transforms = Matching::Weights.transforms(
-            &symmetry,
-            collection.layout(),
+        let mut networks = networks(collection, self.snapshots.min(collection.len()));
+        let mut transforms = Vec::new();
+        let aligner =
+            Aligner::to_mean(&symmetry, &networks, &self.options, cancel, &mut |_, _| {
+                Ok(())
+            })?;
+        networks.extend(others);
+        aligner.each(
             &networks,
-            &self.options,
+            self.options.threads,
             cancel,
-            &mut |_, _| Ok(()),
+            &mut |_, transform| {
+                transforms.push(transform.clone());
+                Ok(())
+            },
         )?;
         Ok((symmetry, transforms))
     }

@@ -9,6 +9,7 @@ use pdiff::refine::{BehaviourLoss, Polish};
 use pdiff::{Device, Dtype, EngineName, Sampler};
 
 use crate::condition::{Named, Wanted};
+use crate::evaluate::Elsewhere;
 
 /// Learn a generator of neural-network weights from checkpoints, and sample
 /// ready-to-use networks from it
@@ -312,6 +313,10 @@ pub struct Evaluate {
     /// Only baselines whose name begins so; repeat for several [default: all]
     #[arg(long, value_name = "NAME")]
     pub baseline: Vec<String>,
+    /// A folder of networks that another method made, judged as one more baseline
+    /// of this name; repeat for several
+    #[arg(long, value_name = "NAME=FOLDER")]
+    pub beside: Vec<Elsewhere>,
     /// Keys the samples and the baselines
     #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,

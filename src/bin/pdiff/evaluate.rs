@@ -1,8 +1,9 @@
 //! `pdiff evaluate`.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use pdiff::evaluate::{CommandPolisher, CommandScorer, Options, evaluate_generator, text};
+use pdiff::evaluate::{Beside, CommandPolisher, CommandScorer, Options, evaluate_generator, text};
 use pdiff::{Cancel, Collection, Error, Generator, Result, SampleOptions};
 
 use crate::args::Evaluate;
@@ -30,6 +31,11 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
         seed: args.seed,
         count: args.baseline_count.unwrap_or(args.count),
         only: args.baseline.clone(),
+        beside: args
+            .beside
+            .iter()
+            .map(|set| Beside::open(&set.name, &set.folder, generator.layout()))
+            .collect::<Result<_>>()?,
     };
     let mut meter = Meter::new();
     let evaluation = evaluate_generator(
@@ -57,6 +63,27 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
         json: serde_json::to_value(&evaluation)
             .map_err(|error| Error::Internal(error.to_string()))?,
     })
+}
+
+/// NAME=FOLDER: a set of networks from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+impl FromStr for Elsewhere {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Elsewhere, String> {
+        match text.split_once('=') {
+            Some((name, folder)) if !folder.is_empty() => Ok(Elsewhere {
+                name: name.to_owned(),
+                folder: folder.into(),
+            }),
+            _ => Err("write NAME=FOLDER, such as mine=networks/".into()),
+        }
+    }
 }
 
 /// Where a generator's evaluation is kept.
