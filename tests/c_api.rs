@@ -115,6 +115,11 @@ fn train() {
 }
 
 #[test]
+fn behaviour() {
+    passes("behaviour");
+}
+
+#[test]
 fn generator() {
     passes("generator");
 }

@@ -1,0 +1,217 @@
+/* Training by a behaviour loss: by a probe and by a callback, and what is refused. */
+#include "harness.h"
+
+#include <math.h>
+
+enum { PARAMETERS = 8, COUNT = 64, EXAMPLES = 6, STEPS = 60, NETWORKS = 32 };
+
+static const char *spec =
+    "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": \"fc.weight\", \"bias\": \"fc.bias\"}]}}";
+static const float inputs[EXAMPLES][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {-1, 0, 0}, {0, -1, 0}, {0, 0, -1}};
+static const int64_t classes[EXAMPLES] = {0, 1, 0, 1, 0, 1};
+
+static void make_probe(pdiff_probe *probe) {
+    pdiff_init(probe, sizeof *probe);
+    probe->inputs = inputs[0];
+    probe->labels = classes;
+    probe->count = EXAMPLES;
+    probe->features = 3;
+    probe->spec = spec;
+}
+
+/* Mean cross-entropy of a network on the probe. */
+static double on_probe(const float *network) {
+    double sum = 0.0;
+    size_t i, j, k;
+    for (i = 0; i < EXAMPLES; i++) {
+        double out[2];
+        for (j = 0; j < 2; j++) {
+            out[j] = (double)network[6 + j];
+            for (k = 0; k < 3; k++)
+                out[j] += (double)network[3 * j + k] * (double)inputs[i][k];
+        }
+        sum += log(exp(out[0]) + exp(out[1])) - out[classes[i]];
+    }
+    return sum / EXAMPLES;
+}
+
+/* The square of the distance from 1. */
+static double from_one(const float *network) {
+    double sum = 0.0;
+    size_t i;
+    for (i = 0; i < PARAMETERS; i++)
+        sum += pow((double)network[i] - 1.0, 2.0);
+    return sum;
+}
+
+/* The mean of a loss over a generator's samples. */
+static double mean(const char *path, double (*loss)(const float *)) {
+    static float networks[COUNT][PARAMETERS];
+    pdiff_generator *generator = NULL;
+    pdiff_sample_options options;
+    double sum = 0.0;
+    size_t i;
+    pdiff_init(&options, sizeof options);
+    options.count = COUNT;
+    options.seed = 5;
+    OK(pdiff_generator_open(path, &generator, &error));
+    OK(pdiff_sample(generator, &options, NULL, networks, sizeof networks, NULL, &error));
+    pdiff_generator_close(generator);
+    for (i = 0; i < COUNT; i++)
+        sum += loss(networks[i]);
+    return sum / COUNT;
+}
+
+/* What the gradient callback is told to do, and what it saw. */
+typedef struct host {
+    uint64_t calls;
+    uint64_t fails_at, not_finite, cancels_at; /* a call, from 1; 0: none */
+    pdiff_cancel *cancel;
+} host;
+
+/* Half of the square of the distance from 1, and its gradient. */
+static int32_t to_one(void *context, uint64_t number, uint64_t step, const float *network, uint64_t parameters,
+                      double *loss, float *gradient) {
+    host *mine = context;
+    size_t i;
+    EXPECT(parameters == PARAMETERS);
+    EXPECT(number == mine->calls % NETWORKS && step == mine->calls / NETWORKS);
+    mine->calls++;
+    if (mine->calls == mine->fails_at)
+        return 7;
+    if (mine->calls == mine->cancels_at)
+        OK(pdiff_cancel_set(mine->cancel, &error));
+    *loss = 0.5 * from_one(network);
+    for (i = 0; i < PARAMETERS; i++) {
+        EXPECT(gradient[i] == 0.0f);
+        gradient[i] = network[i] - 1.0f;
+    }
+    if (mine->calls == mine->not_finite)
+        gradient[5] = (float)NAN;
+    return 0;
+}
+
+static void a_probe_teaches(pdiff_train_options options) {
+    pdiff_probe probe;
+    size_t length, again_length;
+    unsigned char *once, *again;
+    make_probe(&probe);
+    options.probe = &probe;
+    options.behaviour_batch = 4;
+    OK(pdiff_train("zoo", "taught.pdiff", &options, NULL, &error));
+    EXPECT(mean("taught.pdiff", on_probe) < mean("plain.pdiff", on_probe) - 0.01);
+    /* The generator says so, and half the precision samples alike. */
+    once = read_file("taught.pdiff", &length);
+    OK(pdiff_train("zoo", "again.pdiff", &options, NULL, &error));
+    again = read_file("again.pdiff", &again_length);
+    EXPECT(length == again_length && fabs(mean("again.pdiff", on_probe) - mean("taught.pdiff", on_probe)) < 1e-9);
+    free(once);
+    free(again);
+    options.precision = PDIFF_DTYPE_F16;
+    OK(pdiff_train("zoo", "half.pdiff", &options, NULL, &error));
+    EXPECT(fabs(mean("half.pdiff", on_probe) - mean("taught.pdiff", on_probe)) < 1e-3);
+}
+
+static void a_callback_teaches(pdiff_train_options options) {
+    host host = {0, 0, 0, 0, NULL};
+    options.gradient = to_one;
+    options.gradient_context = &host;
+    OK(pdiff_train("zoo", "nearer.pdiff", &options, NULL, &error));
+    EXPECT(host.calls == NETWORKS * STEPS);
+    EXPECT(mean("nearer.pdiff", from_one) < mean("plain.pdiff", from_one) - 0.01);
+
+    host.calls = 0;
+    host.fails_at = 40;
+    FAILS(PDIFF_CALLBACK, "the gradient callback returned 7", pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    host.calls = 0;
+    host.fails_at = 0;
+    host.not_finite = 70;
+    FAILS(PDIFF_CALLBACK, "NaN for parameter 5 at step 2 of sample 5",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    host.calls = 0;
+    host.not_finite = 0;
+    host.cancels_at = 50;
+    OK(pdiff_cancel_new(&host.cancel, &error));
+    FAILS(PDIFF_CANCELLED, "cancelled", pdiff_train("zoo", "no.pdiff", &options, host.cancel, &error));
+    pdiff_cancel_free(host.cancel);
+    EXPECT(host.calls < 60 && !exists("no.pdiff"));
+}
+
+static void what_cannot_be_taught_is_refused(pdiff_train_options options) {
+    host host = {0, 0, 0, 0, NULL};
+    const char *name = "speed";
+    const float speed = 1.0f;
+    pdiff_collect_options collected;
+    pdiff_probe probe;
+    int64_t wrong[EXAMPLES] = {0, 1, 2, 1, 0, 1};
+    float not_a_number[EXAMPLES][3] = {{NAN, 0, 0}};
+    int i;
+    make_probe(&probe);
+    FAILS(PDIFF_INVALID_ARGUMENT, "behaviour_steps is 60 with neither gradient nor probe; pass one of them",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.probe = &probe;
+    options.gradient = to_one;
+    options.gradient_context = &host;
+    FAILS(PDIFF_INVALID_ARGUMENT, "gradient and probe are both given",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.probe = NULL;
+    options.behaviour_batch = 4;
+    FAILS(PDIFF_INVALID_ARGUMENT, "behaviour_batch is for a probe",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.gradient = NULL;
+    options.probe = &probe;
+    options.behaviour_batch = 7;
+    FAILS(PDIFF_INVALID_ARGUMENT, "minibatches of 7 from a probe of 6 examples",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.behaviour_batch = 0;
+    probe.spec = NULL;
+    FAILS(PDIFF_INVALID_ARGUMENT, "the collection records no chain",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    probe.spec = spec;
+    probe.labels = wrong;
+    FAILS(PDIFF_INVALID_ARGUMENT, "label 2 of the probe's example 2 is no class",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    probe.labels = classes;
+    options.engine = PDIFF_ENGINE_PAPER;
+    FAILS(PDIFF_INVALID_ARGUMENT, "a behaviour loss is for the default engine",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.engine = PDIFF_ENGINE_DEFAULT;
+    probe.inputs = not_a_number[0];
+    FAILS(PDIFF_INVALID_ARGUMENT, "the behaviour loss is NaN at step",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    probe.inputs = inputs[0];
+    pdiff_init(&collected, sizeof collected);
+    collected.conditions = &name;
+    collected.condition_count = 1;
+    for (i = 0; i < 4; i++) {
+        network one;
+        make_network(&one, i);
+        one.snapshot.condition = &speed;
+        one.snapshot.condition_length = 1;
+        OK(pdiff_collect("speeds", &one.snapshot, 1, &collected, &error));
+    }
+    FAILS(PDIFF_INVALID_ARGUMENT, "the same behaviour at every condition",
+          pdiff_train("speeds", "no.pdiff", &options, NULL, &error));
+    EXPECT(!exists("no.pdiff") && host.calls == 0);
+}
+
+int main(int argc, char **argv) {
+    pdiff_train_options options;
+    pdiff_probe probe;
+    begin(argc, argv);
+    collect_networks("zoo", 40);
+    pdiff_init(&options, sizeof options);
+    options.steps = 20;
+    if (!trains) {
+        make_probe(&probe);
+        options.probe = &probe;
+        FAILS(PDIFF_UNSUPPORTED, "torch", pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
+        return 0;
+    }
+    OK(pdiff_train("zoo", "plain.pdiff", &options, NULL, &error));
+    options.behaviour_steps = STEPS;
+    a_probe_teaches(options);
+    a_callback_teaches(options);
+    what_cannot_be_taught_is_refused(options);
+    return 0;
+}
