@@ -155,11 +155,11 @@ gpu-check: need-cc need-c++ need-python3 need-cargo ## CUDA against the CPU, and
 
 # Each finished cell is a file under build/quality that is not made again.
 bench-quality: build ## zoos, generators and baselines by every measure, into docs; RIG=s-mlp for one rig alone
-	python3 benches/quality --programs $(BUILT) $(RIG)
+	python3 benches/quality --programs $(BUILT) --pytorch $(PYTORCH) $(RIG)
 
 bench-quality-short: build ## the same stages at reduced size, in about a minute
 	rm -rf build/quality-short
-	python3 benches/quality --short --programs $(BUILT) --build build/quality-short
+	python3 benches/quality --short --programs $(BUILT) --pytorch $(PYTORCH) --build build/quality-short
 
 # Made by the demo, so that it has a real network's size.
 first: small $(DEMO)/net.pdiff ## what opening and the first network cost without libtorch

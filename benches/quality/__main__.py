@@ -6,6 +6,7 @@ beside the samples, and keeps docs/results/quality.json, docs/benchmarks.md and 
 
 import argparse
 import json
+import subprocess
 from pathlib import Path
 
 import figures
@@ -23,15 +24,19 @@ def main():
     parser.add_argument("rigs", nargs="*", metavar="RIG", help=f"{', '.join(RIGS)}; none for all")
     parser.add_argument("--short", action="store_true", help="every stage at reduced size; leaves docs alone")
     parser.add_argument("--programs", type=Path, default=ROOT / "target/release", help="where pdiff and zoo are")
+    parser.add_argument("--pytorch", default="python3", help="a Python with PyTorch, for the published flow")
     parser.add_argument("--build", type=Path, default=ROOT / "build/quality", help="where cells are kept")
     options = parser.parse_args()
     rigs = SHORT if options.short else RIGS
     if unknown := [name for name in options.rigs if name not in rigs]:
         parser.error(f"no rig {unknown[0]}; there are {', '.join(rigs)}")
+    pytorch = found(options.pytorch)
     for name in options.rigs or rigs:
         rig = rigs[name]
         fetch(rig)
-        maker = Maker(options.programs.absolute(), (options.build / name).absolute(), rig)
+        if rig.published and not pytorch:
+            print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+        maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
         made = maker.make(lambda cell: print(f"{name}: {cell}", flush=True))
         result = {
             "about": rig.about,
@@ -46,6 +51,15 @@ def main():
         print(page.price(result["cost"]), flush=True)
         if not options.short:
             publish(name, result)
+
+
+def found(python):
+    """The interpreter, where it has PyTorch."""
+    try:
+        ended = subprocess.run([python, "-c", "import torch"], capture_output=True)
+    except OSError:
+        return None
+    return python if ended.returncode == 0 else None
 
 
 def publish(name, result):

@@ -19,8 +19,9 @@ IMAGES = 4000
 
 
 class Maker:
-    def __init__(self, programs, folder, rig):
-        self.pdiff, self.zoo = programs / "pdiff", programs / "zoo"
+    def __init__(self, programs, pytorch, folder, rig):
+        """`pytorch` is a Python with PyTorch, or None: then no published flow is judged."""
+        self.pdiff, self.zoo, self.pytorch = programs / "pdiff", programs / "zoo", pytorch
         self.folder, self.rig = folder, rig
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -52,6 +53,8 @@ class Maker:
         command += ["--score", f"{quoted(self.zoo)} score {network} --images {IMAGES} --probabilities {{files}}"]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
+        if self.rig.published and self.pytorch:
+            command += ["--beside", f"published flow={self.published_flow(generator, generator_seed)}"]
         self.run(command)
         cell = json.loads(evaluation.read_text())
         for row in cell["rows"]:
@@ -95,6 +98,14 @@ class Maker:
             zoo = json.loads((self.folder / f"z{zoo_seed}.seconds").read_text())
             write(times, {"zoo": zoo, "training": training, "sampling": sampling, "samples": self.rig.samples})
         return generator
+
+    def published_flow(self, generator, seed):
+        """Networks of the published method, which learned from the same snapshots as the generator."""
+        folder = generator.with_name(f"{generator.stem}-published")
+        command = [self.pytorch, Path(__file__).with_name("published_flow.py"), "-n", self.rig.samples]
+        command += ["--seed", seed, "--steps", self.rig.published, self.pdiff, generator]
+        self.folder_once(folder, command)
+        return folder
 
     def times(self, zoo_seed, generator_seed):
         return self.folder / f"z{zoo_seed}-g{generator_seed}.seconds"

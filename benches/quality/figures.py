@@ -148,9 +148,12 @@ def verdicts(rows):
 
 
 def recommended(baselines):
-    """The soup that is above the samples on the selection images by most, of those by more than chance; or None."""
-    above = {name: row["gain"][:2] for name, row in baselines.items() if "soup" in name and row.get("gain")}
-    sure = {name: mean for name, (mean, error) in above.items() if error is not None and mean > STANDARD_ERRORS * error}
+    """The soup that is above the samples on the selection images by most, of those by more than chance; or None.
+
+    The greedy soup chose its members on these images, so they flatter it.
+    """
+    soups = {name: row["gain"][:2] for name, row in baselines.items() if name.startswith("soup of") and row.get("gain")}
+    sure = {name: mean for name, (mean, error) in soups.items() if error is not None and mean > STANDARD_ERRORS * error}
     return max(sure, key=sure.get, default=None)
 
 

@@ -22,6 +22,7 @@ class Rig:
     samples: int = 100
     baselines: int = 40  # networks of each
     zoo_seeds: tuple = tuple(ZOO_SEEDS)
+    published: int = 0  # training steps of the published flow that is judged beside ours; 0 for none
 
     @property
     def generator_seeds(self):
@@ -41,6 +42,8 @@ class Rig:
 MNIST = "--data mnist"
 FASHION = "--data fashion"
 SUBSET = "--data fashion-subset"
+# Steps that the published flow is trained for, by its authors' configuration.
+PUBLISHED = 30_000
 
 RIGS = {
     "t-mlp": Rig("T", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", ""),
@@ -64,6 +67,7 @@ RIGS = {
         "mnist",
         "--members 300 --branch 400",
         steps=4000,
+        published=PUBLISHED,
     ),
     "s-cnn": Rig(
         "S",
@@ -74,9 +78,23 @@ RIGS = {
         steps=1000,
     ),
     "i-mlp196": Rig(
-        "I", "MLP 196-32-32-10, MNIST 14x14", f"--net mlp {MNIST} --pool 2", "mnist", "--members 300", steps=4000
+        "I",
+        "MLP 196-32-32-10, MNIST 14x14",
+        f"--net mlp {MNIST} --pool 2",
+        "mnist",
+        "--members 300",
+        steps=4000,
+        published=PUBLISHED,
     ),
-    "i-mlp": Rig("I", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 512", steps=2000),
+    "i-mlp": Rig(
+        "I",
+        "MLP 784-32-32-10, MNIST",
+        f"--net mlp {MNIST}",
+        "mnist",
+        "--members 512",
+        steps=2000,
+        published=PUBLISHED,
+    ),
     # Users' case 30: 200 seeds. Training them is all of the time, so there is one zoo.
     "i-cnn": Rig(
         "I",
@@ -105,5 +123,6 @@ SHORT = {
         samples=20,
         baselines=10,
         zoo_seeds=(101,),
+        published=200,
     )
 }
