@@ -11,6 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from figures import TAUGHT
+
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads sleep while they wait: spinning beside other work took training from 8 s to 90 s.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
@@ -53,6 +55,8 @@ class Maker:
         command += ["--score", f"{quoted(self.zoo)} score {network} --images {IMAGES} --probabilities {{files}}"]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
+        if self.rig.is_taught:
+            command += ["--beside", f"{TAUGHT}={self.taught(collection, zoo_seed, generator_seed)}"]
         if self.rig.published and self.pytorch:
             command += ["--beside", f"published flow={self.published_flow(generator, generator_seed)}"]
         self.run(command)
@@ -89,15 +93,38 @@ class Maker:
         generator = self.folder / f"z{zoo_seed}-g{generator_seed}.pdiff"
         times = self.times(zoo_seed, generator_seed)
         if not times.exists():
-            command = [self.pdiff, "train", collection, "--seed", generator_seed, *self.rig.training.split()]
-            training = self.run([*command, "-o", generator])
+            training = self.train(collection, generator_seed, self.rig.training, generator)
             samples = self.folder / "samples.part"
             shutil.rmtree(samples, ignore_errors=True)
-            sampling = self.run([self.pdiff, "sample", generator, "-n", self.rig.samples, "-o", samples])
+            sampling = self.sample(generator, generator_seed, samples)
             shutil.rmtree(samples)
             zoo = json.loads((self.folder / f"z{zoo_seed}.seconds").read_text())
             write(times, {"zoo": zoo, "training": training, "sampling": sampling, "samples": self.rig.samples})
         return generator
+
+    def train(self, collection, seed, options, generator):
+        command = [self.pdiff, "train", collection, "--seed", seed, *options.split()]
+        return self.run([*command, "-o", generator])
+
+    def sample(self, generator, seed, folder):
+        return self.run([self.pdiff, "sample", generator, "-n", self.rig.samples, "--seed", seed, "-o", folder])
+
+    def taught(self, collection, zoo_seed, generator_seed):
+        """Networks of a generator that also learned from the training images which networks work."""
+        probe = self.folder / "probe"
+        self.folder_once(probe, [self.zoo, "export", *self.rig.network.split(), "-o"])
+        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
+        if not folder.exists():
+            generator = folder.with_suffix(".pdiff")
+            told = f"{self.rig.training} {self.rig.teaching} --probe {probe}/probe.safetensors --spec {probe}/spec.json"
+            training = self.train(collection, generator_seed, told, generator)
+            part = folder.with_name(folder.name + ".part")
+            shutil.rmtree(part, ignore_errors=True)
+            self.sample(generator, generator_seed, part)
+            times = self.times(zoo_seed, generator_seed)
+            write(times, {**json.loads(times.read_text()), "teaching": training})
+            part.rename(folder)
+        return folder
 
     def published_flow(self, generator, seed):
         """Networks of the published method, which learned from the same snapshots as the generator."""

@@ -25,7 +25,10 @@ COLUMNS = {
     "nll": (("ensemble", "negative_log_likelihood"), 4),
     "ece": (("ensemble", "calibration_error"), 4),
 }
-OURS = "samples"
+SAMPLES = "samples"
+# Of a generator that was trained by a behaviour loss too.
+TAUGHT = "taught samples"
+OURS = (SAMPLES, TAUGHT)
 TARGETS = ("zoo", "held-out")
 # A set nearer to the zoo than this share of what unseen members show is a set of copies, more or less.
 FAR = 0.9
@@ -62,15 +65,16 @@ def figure(values, within=None):
 
 
 def table(cells):
-    """Of one budget: {row: {column: figure}} in the order of the evaluations."""
+    """Of one budget: {row: {column: figure}}, the targets and ours first."""
     found, gains = {}, {}
     for zoo_seed, generator_seed, cell in cells:
-        samples = next(row for row in cell["rows"] if row["name"] == OURS)
+        samples = next(row for row in cell["rows"] if row["name"] == SAMPLES)
         for row in cell["rows"]:
             key = zoo_seed if row["name"] in TARGETS else (zoo_seed, generator_seed)
             found.setdefault(called(row["name"]), {})[key] = row
             gains.setdefault(called(row["name"]), []).append(gain(row, samples))
-    return {name: {**figures(list(rows.values())), "gain": paired(gains[name])} for name, rows in found.items()}
+    names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS))
+    return {name: {**figures(list(found[name].values())), "gain": paired(gains[name])} for name in names}
 
 
 def gain(row, samples):
@@ -120,30 +124,38 @@ def distance(rows):
 
 
 def verdicts(rows):
-    """Sentences on one table: the best baseline at any distance and at a new member's, beside us."""
-    ours = rows[OURS]
+    """Sentences on one table: for each of ours the best baseline at any distance and at a new member's."""
+    baselines = {name: row for name, row in rows.items() if name not in (*OURS, *TARGETS)}
+    said = []
+    for name in OURS:
+        if name in rows:
+            said += compared(name, rows, baselines)
+    if TAUGHT not in rows and (soup := recommended(baselines)):
+        said.append(f"Use the soup: {soup} scores {baselines[soup]['gain'][0]:.4f} above the samples on selection.")
+    return said
+
+
+def compared(name, rows, baselines):
+    ours = rows[name]
     far = min(FAR * distance(rows), ours["novel"][0])
-    baselines = {name: row for name, row in rows.items() if name not in (OURS, *TARGETS)}
     said = []
     for which, chosen in [
         ("at any distance", baselines),
-        ("as far from the zoo as samples or new members", {n: r for n, r in baselines.items() if r["novel"][0] >= far}),
+        (f"as far from the zoo as {name} or new members", {n: r for n, r in baselines.items() if r["novel"][0] >= far}),
     ]:
         if not chosen:
             said.append(f"No baseline is {which}.")
             continue
-        name = max(chosen, key=lambda name: chosen[name]["mean"][0])
-        best = chosen[name]
+        best_name = max(chosen, key=lambda name: chosen[name]["mean"][0])
+        best = chosen[best_name]
         gap = ours["mean"][0] - best["mean"][0]
         word = {1: "we win", 0: "a tie", -1: "the baseline wins"}[ahead(ours, best)]
         said.append(
-            f"Best baseline {which}: {name}, {shown(best, 'mean')} at distance {best['novel'][0]:.2f}; "
-            f"samples {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({gap:+.4f})."
+            f"Best baseline {which}: {best_name}, {shown(best, 'mean')} at distance {best['novel'][0]:.2f}; "
+            f"{name} {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({gap:+.4f})."
         )
-    if soup := recommended(baselines):
-        said.append(f"Use the soup: {soup} scores {baselines[soup]['gain'][0]:.4f} above the samples on selection.")
     if ours["novel"][0] < 0.5 * distance(rows):
-        said.append("Samples lie so near to members that they count as copies, whatever they score.")
+        said.append(f"The {name} lie so near to members that they count as copies, whatever they score.")
     return said
 
 
@@ -167,11 +179,11 @@ def shown(row, column):
 
 
 def cost(made):
-    """From how many networks on a generator is cheaper than training them: zoo, training and sampling."""
+    """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, training, sampling."""
     seconds = [cell["seconds"] for _, _, budget, cell in made if budget == "weights only"]
     members = [cell["generator"]["snapshots"] for _, _, budget, cell in made if budget == "weights only"]
     mean = lambda values: sum(values) / len(values)
-    zoo, training = mean([s["zoo"] for s in seconds]), mean([s["training"] for s in seconds])
+    zoo, training = mean([s["zoo"] for s in seconds]), mean([s.get("teaching", s["training"]) for s in seconds])
     member = zoo / mean(members)
     sample = mean([s["sampling"] / s["samples"] for s in seconds])
     saved = member - sample

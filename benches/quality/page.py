@@ -25,7 +25,7 @@ def table(rows):
     columns = [column for column in SHOWN if any(row[column] for row in rows.values())]
     lines = [f"| set | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     for name, row in rows.items():
-        bold = "**" if name == OURS else ""
+        bold = "**" if name in OURS else ""
         lines.append(f"| {bold}{name}{bold} | {' | '.join(shown(row, column) for column in columns)} |")
     return "\n".join(lines) + "\n"
 
@@ -80,7 +80,7 @@ def picture(rows):
     out.append(f'<text x="{LEFT}" y="{TOP - 6}">mean accuracy</text>')
     for number, (name, dot) in enumerate(dots.items()):
         x, y = place(dot)
-        colour = "#c22" if name == OURS else "#161" if name in TARGETS else "#468"
+        colour = "#c22" if name in OURS else "#161" if name in TARGETS else "#468"
         label = f'fill="{colour}">{number}'
         out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
         out.append(f'<text x="{x + 6:.1f}" y="{y - 4:.1f}" {label}</text>')

@@ -18,7 +18,9 @@ class Rig:
     data: str  # what examples/zoo/data/fetch is told; empty: in the repository
     recipe: str  # of `zoo train` for T, of `zoo population` for S and I
     steps: int = 0  # of one member, which polish is a share of
+    polish: str = ""  # what `zoo polish` is told
     training: str = ""  # what `pdiff train` is told; empty: its defaults
+    teaching: str = ""  # the same of the generator that is taught by a behaviour loss
     samples: int = 100
     baselines: int = 40  # networks of each
     zoo_seeds: tuple = tuple(ZOO_SEEDS)
@@ -30,18 +32,25 @@ class Rig:
         return GENERATOR_SEEDS if self.kind == "T" else GENERATOR_SEEDS[:1]
 
     @property
+    def is_taught(self):
+        """On trajectories a generator has nothing to learn from images: its samples score as new snapshots do."""
+        return self.kind != "T"
+
+    @property
     def budgets(self):
         """Polish, by what it is called: the arguments of `zoo polish`, or None for none."""
         budgets = {"weights only": None}
         if self.kind != "T":
-            budgets["polish 1%"] = f"--steps {self.steps // 100} --batch 256"
-            budgets["polish 10%"] = f"--steps {self.steps // 10} --batch 64"
+            budgets["polish 1%"] = f"{self.polish} --steps {self.steps // 100} --batch 256"
+            budgets["polish 10%"] = f"{self.polish} --steps {self.steps // 10} --batch 64"
         return budgets
 
 
 MNIST = "--data mnist"
 FASHION = "--data fashion"
 SUBSET = "--data fashion-subset"
+# For members that differ little: at the default rate a polish first undoes what they have learned.
+GENTLE = "--peak 3e-3"
 # Steps that the published flow is trained for, by its authors' configuration.
 PUBLISHED = 30_000
 
@@ -50,7 +59,7 @@ RIGS = {
     "t-cnn": Rig("T", "CNN of 6,678 parameters, part of Fashion-MNIST", f"--net cnn {SUBSET}", "", ""),
     "t-lenet5": Rig("T", "LeNet-5, MNIST", f"--net lenet5 {MNIST}", "mnist", ""),
     "s-mlp": Rig(
-        "S", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 300 --branch 200", steps=2000
+        "S", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 300 --branch 200", polish=GENTLE, steps=2000
     ),
     "s-mlp128": Rig(
         "S",
@@ -58,7 +67,7 @@ RIGS = {
         f"--net mlp --widths 128,128 {MNIST}",
         "mnist",
         "--members 100 --branch 100",
-        steps=1000,
+        polish=GENTLE, steps=1000,
     ),
     "s-mlp196": Rig(
         "S",
@@ -66,7 +75,7 @@ RIGS = {
         f"--net mlp {MNIST} --pool 2",
         "mnist",
         "--members 300 --branch 400",
-        steps=4000,
+        polish=GENTLE, steps=4000,
         published=PUBLISHED,
     ),
     "s-cnn": Rig(
@@ -75,7 +84,7 @@ RIGS = {
         f"--net cnn {SUBSET}",
         "",
         "--members 100 --branch 100",
-        steps=1000,
+        polish=GENTLE, steps=1000,
     ),
     "i-mlp196": Rig(
         "I",
@@ -120,6 +129,7 @@ SHORT = {
         "--members 60 --peak 1e-2",
         steps=300,
         training="--steps 200",
+        teaching="--behaviour-steps 50",
         samples=20,
         baselines=10,
         zoo_seeds=(101,),
