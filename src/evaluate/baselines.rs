@@ -19,6 +19,8 @@ pub enum Budget {
     Weights,
     /// Forward evaluations on a selection set.
     Score,
+    /// Training data while the generator was made, and none since.
+    Behaviour,
     /// Training steps on the training set.
     Polish,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::baselines::Budget;
 use super::ensemble::Ensemble;
 use super::summary::Summary;
-use super::verdict::Verdict;
+use super::verdict::{Tone, Verdict};
 use crate::document;
 use crate::error::Result;
 use crate::generator::Provenance;
@@ -95,6 +95,20 @@ impl Evaluation {
     /// The first row of this kind.
     pub fn row(&self, kind: Kind) -> Option<&Row> {
         self.rows.iter().find(|row| row.kind == kind)
+    }
+
+    /// Says that the samples' generator saw data, which a baseline of weights alone did not.
+    pub(super) fn taught(&mut self, steps: u64) {
+        let samples = self.rows.iter_mut().filter(|row| row.kind == Kind::Samples);
+        for row in samples.filter(|row| row.budget == Budget::Weights) {
+            row.budget = Budget::Behaviour;
+        }
+        self.verdicts.push(Verdict {
+            tone: Tone::Neutral,
+            text: format!(
+                "The generator was taught by {steps} steps of a behaviour loss: its samples owe something to data, which the baselines of weights alone do not."
+            ),
+        });
     }
 
     /// Writes the evaluation as JSON with a checksum.

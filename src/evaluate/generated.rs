@@ -87,6 +87,9 @@ pub fn evaluate_generator(
         progress(at)
     })?;
     evaluation.generator = Some(provenance.clone());
+    if let Some(steps) = provenance.behaviour_steps {
+        evaluation.taught(steps);
+    }
     Ok(evaluation)
 }
 

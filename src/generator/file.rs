@@ -50,6 +50,9 @@ pub struct Provenance {
     /// What training did to the snapshots first; none where it took them as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Aligned>,
+    /// Steps by which a behaviour loss taught it; none where it learned from weights alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour_steps: Option<u64>,
 }
 
 /// Everything in a generator but its numbers.

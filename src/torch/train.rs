@@ -34,6 +34,7 @@ pub(super) struct Job<'a> {
     pub held_out: Vec<usize>,
     pub conditions: Vec<ConditionSpec>,
     pub options: &'a TrainOptions,
+    pub behaviour_steps: Option<u64>,
     pub device: tch::Device,
     pub generator: &'a Path,
     pub cancel: &'a Cancel,
@@ -79,6 +80,7 @@ impl Job<'_> {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |time| time.as_secs()),
             alignment: self.aligned.cloned(),
+            behaviour_steps: self.behaviour_steps,
         };
         Ok(about)
     }
@@ -180,6 +182,7 @@ pub(crate) fn train(
         train,
         held_out,
         options,
+        behaviour_steps: behaviour.as_ref().map(|loss| loss.steps),
         device,
         generator,
         cancel,

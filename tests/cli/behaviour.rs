@@ -1,0 +1,97 @@
+//! Training by a behaviour loss.
+
+use std::fs;
+
+use safetensors::tensor::TensorView;
+use serde_json::json;
+
+use crate::place::{Place, SCORE};
+
+/// A probe of six examples for the perceptrons 4-6-3, and a spec with their chain.
+fn probe(place: &Place) {
+    let bytes = |x: f32| x.to_le_bytes();
+    let inputs: Vec<u8> = (0..24)
+        .flat_map(|i| bytes((i as f32 * 0.7).cos()))
+        .collect();
+    let labels = [0u8, 1, 2, 2, 1, 0];
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes);
+    let views = [
+        ("inputs", view(safetensors::Dtype::F32, &[6, 4], &inputs)),
+        ("labels", view(safetensors::Dtype::U8, &[6], &labels)),
+    ]
+    .map(|(name, view)| (name, view.unwrap()));
+    let file = place.path("probe.safetensors");
+    fs::write(file, safetensors::serialize(views, None).unwrap()).unwrap();
+    let mut spec = place.json(&["inspect", "zoo", "--symmetry"]);
+    spec["chain"] = json!({"input": [4], "layers": [
+        {"op": "linear", "weight": "fc1.weight", "bias": "fc1.bias"}, {"op": "relu"},
+        {"op": "linear", "weight": "fc2.weight", "bias": "fc2.bias"}]});
+    fs::write(place.path("spec.json"), spec.to_string()).unwrap();
+}
+
+const TRAIN: [&str; 6] = ["train", "zoo", "--steps", "20", "-o", "net.pdiff"];
+const PROBE: [&str; 2] = ["--probe", "probe.safetensors"];
+const SPEC: [&str; 2] = ["--spec", "spec.json"];
+const SHORT: [&str; 2] = ["--behaviour-steps", "30"];
+
+#[test]
+fn a_probe_teaches_a_generator_which_says_so() {
+    let place = Place::new();
+    place.permuted_perceptrons(40, 0.1);
+    place.collect(&[]);
+    probe(&place);
+    let aligned = [&TRAIN[..], &["--align"], &PROBE, &SPEC, &SHORT].concat();
+    let said = place.prints(&aligned);
+    assert!(
+        said.contains("samples learned what networks should do"),
+        "{said}"
+    );
+    let about = &place.json(&["inspect", "net.pdiff"])["about"];
+    assert_eq!(about["provenance"]["behaviour_steps"], 30);
+    assert_eq!(about["report"]["curves"][2]["name"], "behaviour, train");
+    let judged = [
+        "evaluate",
+        "net.pdiff",
+        "--score",
+        SCORE,
+        "-n",
+        "3",
+        "--baseline",
+        "soup of 2",
+    ];
+    let judged = place.json(&judged);
+    assert_eq!(judged["rows"][2]["budget"], "behaviour");
+    let said = judged["verdicts"].to_string();
+    assert!(
+        said.contains("taught by 30 steps of a behaviour loss"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_teaches_nothing_is_one_line() {
+    let place = Place::new();
+    place.permuted_perceptrons(8, 0.1);
+    place.collect(&[]);
+    probe(&place);
+    let error = place.fails(&[&TRAIN[..], &SPEC].concat());
+    assert!(
+        error.contains("--spec is for --align and --probe"),
+        "{error}"
+    );
+    let error = place.fails(&[&TRAIN[..], &PROBE].concat());
+    assert!(error.contains("the collection records no chain"), "{error}");
+    let error = place.fails(&[&TRAIN[..], &["--probe", "spec.json"], &SPEC].concat());
+    assert!(error.contains("spec.json"), "{error}");
+    let paper = [&TRAIN[..], &PROBE, &SPEC, &["--engine", "paper"]].concat();
+    let error = place.fails(&paper);
+    assert!(
+        error.contains("a behaviour loss is for the default engine"),
+        "{error}"
+    );
+    assert_eq!(
+        place.run(&[&TRAIN[..], &SHORT].concat()).status.code(),
+        Some(2)
+    );
+    assert!(!place.path("net.pdiff").exists());
+}

@@ -1,0 +1,199 @@
+//! Training, with libtorch and without.
+
+use std::fs;
+
+use safetensors::tensor::TensorView;
+use serde_json::json;
+
+use crate::place::{Place, SCORE};
+
+/// Training that aligns gives what training on an aligned copy gives, and is judged beside it.
+#[cfg(feature = "torch")]
+#[test]
+fn a_training_aligns_first_and_its_evaluation_too() {
+    let place = Place::new();
+    place.permuted_perceptrons(40, 0.1);
+    place.collect(&[]);
+    place.prints(&["align", "zoo", "-o", "aligned"]);
+    place.prints(&["train", "aligned", "-o", "two.pdiff", "--steps", "20"]);
+    let said = place.prints(&[
+        "train",
+        "zoo",
+        "-o",
+        "one.pdiff",
+        "--steps",
+        "20",
+        "--align",
+    ]);
+    let note = "40 snapshots aligned over 1 group; two of them are ";
+    assert!(said.contains(note), "{said}");
+    assert!(place.prints(&["inspect", "one.pdiff"]).contains(note));
+    let about = &place.json(&["inspect", "one.pdiff"])["about"]["provenance"];
+    let alignment = &about["alignment"];
+    assert!(alignment["before"].as_f64() > alignment["after"].as_f64());
+    assert_eq!(
+        alignment["spec"],
+        place.json(&["inspect", "zoo", "--symmetry"])
+    );
+    let zoo = about["collection"].as_str().unwrap();
+    assert!(zoo.ends_with("/zoo"), "{zoo}");
+    let network = |generator: &str, folder: &str| {
+        place.prints(&["sample", generator, "-o", folder]);
+        fs::read(place.path(folder).join("network-000000.safetensors")).unwrap()
+    };
+    assert!(network("one.pdiff", "a") == network("two.pdiff", "b"));
+
+    // More snapshots change nothing of what the generator is judged beside.
+    place.prints(&["collect", "zoo", "runs/network-000003.safetensors"]);
+    let rows = |generator: &str| {
+        let judged = ["evaluate", generator, "--score", SCORE, "-n", "9"];
+        let baselines = ["--baseline", "soup", "--baseline", "noise"];
+        place.json(&[&judged[..], &baselines].concat())["rows"].clone()
+    };
+    assert_eq!(rows("one.pdiff"), rows("two.pdiff"));
+
+    // So are sets from elsewhere: these are members as they were before they were aligned.
+    let copies = ["--baseline", "stored", "--beside", "copies=runs"];
+    let judged = ["evaluate", "one.pdiff", "--score", SCORE, "-n", "2"];
+    let judged = place.json(&[&judged[..], &copies].concat());
+    let row = judged["rows"].as_array().unwrap().last().unwrap();
+    assert!(
+        row["name"] == "copies" && row["novelty"].as_f64() < Some(1e-3),
+        "{row}"
+    );
+
+    let spec = place.json(&["inspect", "zoo", "--symmetry"]).to_string();
+    fs::write(
+        place.path("spec.json"),
+        spec.replace("fc2.weight", "fc3.weight"),
+    )
+    .unwrap();
+    let wrong = ["train", "zoo", "-o", "new.pdiff", "--align", "--spec"];
+    let error = place.fails(&[&wrong[..], &["spec.json"]].concat());
+    assert!(error.contains("no tensor fc3.weight"), "{error}");
+    fs::write(place.path("spec.json"), spec).unwrap();
+    let error = place.fails(&[&wrong[..], &["spec.json", "--balance"]].concat());
+    assert!(error.contains("no scalings"), "{error}");
+    let left = fs::read_dir(place.0.path()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().display().to_string());
+    let unfinished = |name: &String| name.starts_with('.') || name.starts_with("new");
+    assert_eq!(names.filter(unfinished).count(), 0);
+}
+
+/// Checkpoints of eight numbers that are a function of speed, collected in zoo/ with it.
+#[cfg(feature = "torch")]
+fn collect_speeds(place: &Place, speeds: &[f32]) {
+    fs::create_dir(place.path("runs")).unwrap();
+    let mut table = json!({"conditions": ["speed"], "snapshots": {}});
+    for (number, speed) in speeds.iter().enumerate() {
+        let weight = |i: usize| {
+            let (slope, bend) = ((i as f32).sin(), (3.0 * i as f32).cos());
+            i as f32 + speed * slope + 0.05 * speed * speed * bend
+        };
+        let numbers: Vec<u8> = (0..8).flat_map(|i| weight(i).to_le_bytes()).collect();
+        let view = TensorView::new(safetensors::Dtype::F32, vec![8], &numbers).unwrap();
+        let bytes = safetensors::serialize([("w", view)], None).unwrap();
+        let name = format!("runs/network-{number:06}.safetensors");
+        fs::write(place.path(&name), bytes).unwrap();
+        table["snapshots"][name] = json!({"condition": [speed]});
+    }
+    fs::write(place.path("table.json"), table.to_string()).unwrap();
+    place.collect(&["--table", "table.json"]);
+}
+
+/// What training, sampling and inspection say of a generator that must fail this gate.
+#[cfg(feature = "torch")]
+fn fails_the_gate(place: &Place, gate: &str, why: &str, options: &[&str]) {
+    let train = ["train", "zoo", "-o", "net.pdiff"];
+    let said = place.prints(&[&train, options].concat());
+    let line = said.lines().find(|line| line.trim().starts_with(gate));
+    let line = line.unwrap_or_else(|| panic!("no {gate}: {said}"));
+    assert!(line.contains("FAILED") && line.contains(why), "{said}");
+    assert!(said.contains("net.pdiff is NOT GOOD"), "{said}");
+    assert!(said.contains("do not rely on it"), "{said}");
+    let inspected = place.json(&["inspect", "net.pdiff"]);
+    assert_eq!(inspected["good"], false);
+    let gates = inspected["about"]["report"]["gates"].as_array().unwrap();
+    let found = gates.iter().find(|it| it["name"] == gate).unwrap();
+    assert_eq!(found["passed"], false, "{found}");
+    let sampled = place.run(&["sample", "net.pdiff", "--steps", "2", "-o", "out"]);
+    let warning = String::from_utf8(sampled.stderr).unwrap();
+    assert!(warning.contains("is not good"), "{warning}");
+    place.prints(&["report", "net.pdiff", "-o", "report.html"]);
+    let page = fs::read_to_string(place.path("report.html")).unwrap();
+    assert!(page.contains(why), "{page}");
+}
+
+/// Each speed has one checkpoint, collected five times over: asked for a speed, the generator gives that
+/// one back. What it never saw, every tenth, lies between.
+#[cfg(feature = "torch")]
+#[test]
+fn a_generator_that_copies_is_said_to() {
+    let place = Place::new();
+    let speed = |number: usize| match number % 10 == 5 {
+        true => (number / 10 * 2) as f32 + 0.5,
+        false => (number % 8) as f32,
+    };
+    collect_speeds(&place, &(0..40).map(speed).collect::<Vec<_>>());
+    fails_the_gate(&place, "copying", "near copies of training snapshots", &[]);
+}
+
+/// The published engine, broken off when its decoder knows little but the average.
+#[cfg(feature = "torch")]
+#[test]
+fn a_generator_that_collapsed_is_said_to_have() {
+    let place = Place::new();
+    place.networks(12);
+    place.collect(&["--select", "!frozen.*"]);
+    let early = [
+        "--engine",
+        "paper",
+        "--steps",
+        "2",
+        "--autoencoder-steps",
+        "100",
+    ];
+    fails_the_gate(
+        &place,
+        "dispersion",
+        "collapsed towards their average",
+        &early,
+    );
+}
+
+#[cfg(not(feature = "torch"))]
+#[test]
+fn a_build_without_libtorch_says_that_it_cannot_train() {
+    let place = Place::new();
+    place.networks(3);
+    place.collect(&["--select", "!frozen.*"]);
+    let error = place.fails(&["train", "zoo", "-o", "net.pdiff"]);
+    assert!(error.contains("no libtorch"), "{error}");
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn the_main_session_from_checkpoints_to_a_report() {
+    let place = Place::new();
+    place.networks(40);
+    place.collect(&["--select", "!frozen.*"]);
+    let trained = place.json(&["train", "zoo", "-o", "net.pdiff", "--steps", "50"]);
+    assert_eq!(
+        trained["good"],
+        place.json(&["inspect", "net.pdiff"])["good"]
+    );
+    place.prints(&[
+        "sample",
+        "net.pdiff",
+        "-n",
+        "20",
+        "--seed",
+        "1",
+        "-o",
+        "out",
+    ]);
+    place.prints(&["evaluate", "net.pdiff", "--score", SCORE, "-n", "20"]);
+    place.prints(&["report", "net.pdiff", "-o", "report.html"]);
+    let page = fs::read_to_string(place.path("report.html")).unwrap();
+    assert!(page.contains("Training:") && page.contains("Score against novelty"));
+}
