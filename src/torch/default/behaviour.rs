@@ -9,6 +9,7 @@ use tch::{Device, Tensor as Torch};
 
 use super::super::adamw::AdamW;
 use super::super::arena::{Arena, Init, Plan, Slot, copy_out, tensor};
+use super::super::checkpoint::Checkpoint;
 use super::super::train::Job;
 use super::fit::clipped;
 use super::module::{Dense, standardize};
@@ -133,6 +134,7 @@ pub(super) fn teach(
     loss: &mut BehaviourLoss,
     codec: &Fit,
     sampler: &LatentSampler,
+    checkpoint: &mut Checkpoint,
     report: &mut Report,
 ) -> Result<Taught> {
     let layout = job.collection.layout();
@@ -155,7 +157,6 @@ pub(super) fn teach(
     let mut arena = Arena::new(plan, &mut stream, job.device)?;
     arena.track(true)?;
     let mut optimizer = AdamW::new(&arena, 0.0)?;
-    let mut checkpoint = job.checkpoint(".behaviour", Some(loss.digest()))?;
     let (mut step, mut curve) = (
         0,
         Curve {

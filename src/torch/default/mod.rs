@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use half::f16;
 use half::vec::HalfFloatVecExt;
 
+use super::checkpoint::Checkpoint;
 use super::train::Job;
 use crate::codec::{Fit, strips};
 use crate::container::Entry;
@@ -89,9 +90,16 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
         tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
         sampler.calibration = Some(calibration);
     }
-    let taught = loss
-        .map(|loss| behaviour::teach(job, loss, &codec, &sampler, &mut report))
-        .transpose()?;
+    let mut taught_so_far = None;
+    let taught = match loss {
+        Some(loss) => {
+            let checkpoint = job.checkpoint(".behaviour", Some(loss.digest()))?;
+            let checkpoint = taught_so_far.insert(checkpoint);
+            let taught = behaviour::teach(job, loss, &codec, &sampler, checkpoint, &mut report)?;
+            Some(taught)
+        }
+        None => None,
+    };
     if let Some(taught) = &taught {
         let learned = taught.tensors.iter();
         let first = tensors.len();
@@ -119,6 +127,7 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
     };
     let report = write(job, &decoder, config, &tensors, report)?;
     checkpoint.remove();
+    taught_so_far.into_iter().for_each(Checkpoint::remove);
     Ok(report)
 }
 

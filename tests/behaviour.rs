@@ -1,0 +1,98 @@
+//! A training by a behaviour loss that is broken off.
+#![cfg(feature = "torch")]
+
+use pdiff::refine::{At, BehaviourLoss, Objective};
+use pdiff::{
+    Cancel, Dtype, Error, Generator, Result, Snapshot, SnapshotSource, Tensor, TensorSpec,
+    TrainOptions, train_by,
+};
+
+const SNAPSHOTS: usize = 40;
+const PARAMETERS: usize = 12;
+const STEPS: u64 = 250;
+
+/// Networks of one tensor, scattered about 0.
+struct Scattered;
+
+impl SnapshotSource for Scattered {
+    fn len(&self) -> usize {
+        SNAPSHOTS
+    }
+
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    fn read(&self, index: usize) -> Result<Snapshot> {
+        let number = |i: usize| {
+            ((index * 37 + i * 11 + i * index) as f32)
+                .sin()
+                .to_le_bytes()
+        };
+        let spec = TensorSpec::new("weight", &[PARAMETERS], Dtype::F32);
+        Ok(Snapshot {
+            tensors: vec![Tensor::new(
+                spec,
+                (0..PARAMETERS).flat_map(number).collect(),
+            )?],
+            ..Default::default()
+        })
+    }
+}
+
+/// Half the square of the distance from 0, and its gradient.
+fn to_zero(_: At, network: &[f32], gradient: &mut [f32]) -> Result<f64> {
+    gradient.copy_from_slice(network);
+    Ok(network.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / 2.0)
+}
+
+#[test]
+fn it_resumes_to_the_same_generator() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = folder.path().join("zoo");
+    pdiff::collect(&zoo, &Scattered, &Default::default(), &mut |_| Ok(())).unwrap();
+    let options = TrainOptions {
+        steps: Some(20),
+        checkpoint_seconds: 0,
+        ..Default::default()
+    };
+    // The step of the behaviour loss that a training begins at, and how it ends.
+    let trained = |name: &str, end: u64| {
+        let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
+        loss.steps = STEPS;
+        let mut first = None;
+        let path = folder.path().join(name);
+        let cancel = Cancel::new();
+        let ended = train_by(&zoo, &path, &options, Some(&mut loss), &cancel, &mut |at| {
+            if at.phase == "behaviour" {
+                first.get_or_insert(at.step);
+                if at.step == end {
+                    return Err(Error::Cancelled);
+                }
+            }
+            Ok(())
+        });
+        (first.unwrap(), ended.map(|_| ()))
+    };
+    let network = |name: &str| {
+        let generator = Generator::open(&folder.path().join(name)).unwrap();
+        let mut network = vec![0.0; PARAMETERS];
+        let cancel = Cancel::new();
+        generator
+            .sample(&Default::default(), &cancel, &mut network)
+            .unwrap();
+        network
+    };
+    let broken = trained("net.pdiff", 130);
+    assert!(matches!(broken, (1, Err(Error::Cancelled))), "{broken:?}");
+    let resumed = trained("net.pdiff", 0);
+    assert!(matches!(resumed, (101, Ok(()))), "{resumed:?}");
+    trained("fresh.pdiff", 0).1.unwrap();
+    assert_eq!(network("net.pdiff"), network("fresh.pdiff"));
+    let left = std::fs::read_dir(folder.path()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().display().to_string());
+    assert_eq!(
+        names.filter(|name| name.ends_with(".checkpoint")).count(),
+        0
+    );
+}
