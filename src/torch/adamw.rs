@@ -1,13 +1,16 @@
 //! AdamW over one flat buffer, with a state that can be written and read back, and the learning
-//! rate's schedule.
+//! rate's schedule. What changes from step to step comes as a tensor, so that a step can be recorded.
 
 use std::f64::consts::PI;
 
 use tch::Tensor;
 
-use super::arena::Arena;
+use super::arena::{Arena, tensor};
 use crate::error::Result;
 use crate::refine::{BETA1, BETA2, EPSILON};
+
+/// Numbers of an update that change from step to step.
+pub(crate) const COEFFICIENTS: usize = 3;
 
 /// Adam with decoupled weight decay (1711.05101, algorithm 2).
 pub(crate) struct AdamW {
@@ -25,7 +28,37 @@ impl AdamW {
         })
     }
 
-    /// One update; `step` counts from 0.
+    /// What [`AdamW::update`] is given at `step`, which counts from 0.
+    pub fn coefficients(&self, step: usize, learning_rate: f64) -> [f32; COEFFICIENTS] {
+        let t = (step + 1) as f64;
+        // lr m̂ / (sqrt(v̂) + ε), with the bias corrections moved onto the rate and ε.
+        let correction = (1.0 - BETA2.powf(t)).sqrt();
+        let rate = learning_rate * correction / (1.0 - BETA1.powf(t));
+        let kept = 1.0 - learning_rate * self.weight_decay;
+        [EPSILON * correction, -1.0 / rate, kept].map(|x| x as f32)
+    }
+
+    /// One update, by coefficients [3] on the parameters' device.
+    pub fn update(
+        &mut self,
+        parameters: &mut Arena,
+        gradient: &Tensor,
+        coefficients: &Tensor,
+    ) -> Result<()> {
+        let (m, v) = (&mut self.first_moment, &mut self.second_moment);
+        let _ = m.f_lerp_(gradient, 1.0 - BETA1)?;
+        let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+        let [epsilon, scale, kept] = [0, 1, 2].map(|i| coefficients.f_narrow(0, i, 1));
+        let denominator = v.f_sqrt()?.f_add_(&epsilon?)?.f_mul_(&scale?)?;
+        let theta = parameters.flat();
+        if self.weight_decay > 0.0 {
+            let _ = theta.f_mul_(&kept?)?;
+        }
+        let _ = theta.f_addcdiv_(m, &denominator)?;
+        Ok(())
+    }
+
+    /// One update at `step`, which counts from 0.
     pub fn step(
         &mut self,
         parameters: &mut Arena,
@@ -33,23 +66,9 @@ impl AdamW {
         step: usize,
         learning_rate: f64,
     ) -> Result<()> {
-        let t = (step + 1) as f64;
-        let (m, v) = (&mut self.first_moment, &mut self.second_moment);
-        let _ = m.f_lerp_(gradient, 1.0 - BETA1)?;
-        let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
-        // lr m̂ / (sqrt(v̂) + ε), with the bias corrections moved onto the rate and ε.
-        let correction = (1.0 - BETA2.powf(t)).sqrt();
-        let rate = learning_rate * correction / (1.0 - BETA1.powf(t));
-        let mut denominator = v.f_sqrt()?;
-        let _ = denominator
-            .f_add_scalar_(EPSILON * correction)?
-            .f_mul_scalar_(-1.0 / rate)?;
-        let theta = parameters.flat();
-        if self.weight_decay > 0.0 {
-            let _ = theta.f_mul_scalar_(1.0 - learning_rate * self.weight_decay)?;
-        }
-        let _ = theta.f_addcdiv_(m, &denominator)?;
-        Ok(())
+        let values = self.coefficients(step, learning_rate);
+        let coefficients = tensor(&values, &[-1], gradient.device())?;
+        self.update(parameters, gradient, &coefficients)
     }
 
     pub fn export(&self, parameters: &Arena, prefix: &str) -> Result<Vec<crate::Tensor>> {

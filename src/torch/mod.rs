@@ -8,6 +8,7 @@ mod checkpoint;
 mod default;
 mod device;
 mod gates;
+mod graph;
 pub mod paper;
 mod split;
 mod train;

@@ -1,22 +1,24 @@
 //! Learning the flow: velocity matching on latents (arXiv 2410.11081, equation 4), exponential moving
 //! average, the best state by the held-out loss, and a gain per latent.
 
-use std::f64::consts::FRAC_PI_2;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor as Torch;
+use tch::{Device, Kind, Tensor as Torch};
 
-use super::super::adamw::{AdamW, annealed};
+use super::super::adamw::{AdamW, COEFFICIENTS, annealed};
 use super::super::arena::{Arena, copy_out, tensor};
 use super::super::checkpoint::Checkpoint;
+use super::super::graph::Recorder;
 use super::super::train::Job;
+use super::batches::{Batches, Noisy, Rows};
 use super::module::FlowModule;
 use crate::codec::Fit;
-use crate::denoiser::{Architecture, time_features};
+use crate::denoiser::Architecture;
 use crate::error::Result;
 use crate::generator::{Curve, Report};
 use crate::layout::{Dtype, TensorSpec};
-use crate::noise::{Noise, Purpose, Stream};
+use crate::noise::{Noise, Purpose};
 use crate::progress::Meter;
 use crate::tensor::Tensor;
 
@@ -37,8 +39,12 @@ const EMA: f64 = 0.995;
 const EMPHASIS: f64 = 0.3;
 /// Share of training rows whose condition is hidden, for guidance.
 const HIDDEN_CONDITIONS: f64 = 0.1;
-/// Steps between looks at the held-out loss.
+/// Steps between looks at the held-out loss, whose batches are put on the device together.
 const LOOK: u64 = 100;
+/// Numbers of a step beside its batch: the optimizer's, and how much of the average is forgotten.
+const NUMBERS: usize = COEFFICIENTS + 1;
+/// Steps before one is recorded, in which libtorch sets up what it needs on the device.
+const WARM: u64 = 3;
 /// Noise draws per held-out snapshot, when looking and for the gain.
 const DRAWS: usize = 32;
 /// Snapshots below which there is nothing to learn beyond a Gaussian.
@@ -59,64 +65,6 @@ struct State {
     best: Option<(f64, u64)>,
     train: Curve,
     held_out: Curve,
-}
-
-/// Rows of clean latents with their conditions, and what is made of them.
-struct Rows<'a> {
-    latents: Vec<&'a [f32]>,
-    conditions: Vec<f32>,
-    architecture: Architecture,
-}
-
-/// A batch: noisy latents, the embedding's inputs, the velocity to predict.
-struct Noisy {
-    y: Vec<f32>,
-    features: Vec<f32>,
-    velocity: Vec<f32>,
-}
-
-impl Rows<'_> {
-    /// Appends row `index` at a random time.
-    fn add(&self, index: usize, hide: bool, stream: &mut Stream, to: &mut Noisy) {
-        let theta = stream.uniform() * FRAC_PI_2;
-        let (sin, cos) = (theta.sin() as f32, theta.cos() as f32);
-        let mut noise = vec![0.0; self.architecture.width];
-        stream.normal(&mut noise);
-        for (z, e) in self.latents[index].iter().zip(&noise) {
-            to.y.push(cos * e + sin * z);
-            to.velocity.push(cos * z - sin * e);
-        }
-        to.features.extend_from_slice(&time_features(theta));
-        let n = self.architecture.conditions;
-        if n > 0 {
-            let shown = if hide { 0.0 } else { 1.0 };
-            to.features
-                .extend(self.conditions[index * n..][..n].iter().map(|c| c * shown));
-            to.features.push(shown);
-        }
-    }
-}
-
-impl Noisy {
-    fn new() -> Noisy {
-        Noisy {
-            y: Vec::new(),
-            features: Vec::new(),
-            velocity: Vec::new(),
-        }
-    }
-
-    fn tensors(&self, architecture: Architecture, device: tch::Device) -> Result<[Torch; 3]> {
-        let (w, f) = (
-            architecture.width as i64,
-            architecture.embedding_inputs() as i64,
-        );
-        Ok([
-            tensor(&self.y, &[-1, w], device)?,
-            tensor(&self.features, &[-1, f], device)?,
-            tensor(&self.velocity, &[-1, w], device)?,
-        ])
-    }
 }
 
 /// Trains the flow, or returns none where a Gaussian is all that the snapshots can tell.
@@ -150,12 +98,8 @@ pub(super) fn flow(
     };
     let (train, held_out) = (rows(&job.train), rows(&job.held_out));
     let noise = Noise::new(job.options.seed);
-    let mut stream = noise.stream(Purpose::Initialization, 0, 0);
-    let (module, mut arena) = FlowModule::new(architecture, &mut stream, job.device)?;
-    arena.track(true)?;
-    let mut optimizer = AdamW::new(&arena, WEIGHT_DECAY)?;
-    let mut average = arena.copy()?;
-    let mut best = arena.copy()?;
+    let mut learner = Learner::new(architecture, &codec.variances[..width], noise, job.device)?;
+    let mut best = learner.arena.copy()?;
     let looked_at = validation(&held_out, noise).tensors(architecture, job.device)?;
 
     let mut state = State {
@@ -170,59 +114,63 @@ pub(super) fn flow(
         ..State::default()
     };
     if let Some((saved, tensors)) = checkpoint.load::<State>() {
-        arena.import(&tensors, "")?;
-        optimizer.import(&arena, &tensors, "")?;
-        arena.import_buffer(&average, &tensors, "average.")?;
-        arena.import_buffer(&best, &tensors, "best.")?;
+        learner.import(&tensors)?;
+        learner.arena.import_buffer(&best, &tensors, "best.")?;
         state = saved;
     }
     let total = job.options.steps.unwrap_or(STEPS);
     let meter = Meter::new("denoiser", state.step, total);
-    let emphasis = emphasis(&codec.variances[..architecture.width], job.device)?;
-    let mut loss_value = f64::NAN;
+    // Goes before the tensors that it may have recorded.
+    let mut recorder = Recorder::open(job.device)?;
+    let mut warm = 0;
     while state.step < total {
-        let step = state.step;
-        let mut stream = noise.stream(Purpose::Training, 0, step);
-        let mut batch = Noisy::new();
-        for _ in 0..BATCH {
-            let index = stream.below(train.latents.len());
-            let hide = stream.uniform() < HIDDEN_CONDITIONS;
-            train.add(index, hide, &mut stream, &mut batch);
-        }
-        let [y, features, velocity] = batch.tensors(architecture, job.device)?;
-        let predicted = module.velocity(&arena, &y, &features)?;
-        let loss = mean_square(&predicted.f_sub(&velocity)?, &emphasis)?;
-        let gradient = clipped(arena.gradients(&loss)?)?;
-        let rate = annealed(RATE, step as usize, total as usize)
-            * ((step + 1) as f64 / WARM_UP as f64).min(1.0);
-        optimizer.step(&mut arena, &gradient, step as usize, rate)?;
-        // A short memory at first, so that the average forgets where it began.
-        let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
-        let current = arena.flat().f_detach()?;
-        let _ = average.f_lerp_(&current, 1.0 - decay)?;
-        state.step += 1;
-
-        if state.step.is_multiple_of(LOOK) || state.step == total {
-            loss_value = loss.f_double_value(&[])?;
-            state.train.points.push((state.step, loss_value));
-            let now = swap(&mut arena, &average)?;
-            let held = held_out_loss(&module, &arena, &looked_at, &emphasis)?;
-            arena.flat().f_detach()?.f_copy_(&now)?;
-            state.held_out.points.push((state.step, held));
-            if state.best.is_none_or(|(lowest, _)| held < lowest) {
-                state.best = Some((held, state.step));
-                best.f_copy_(&average)?;
+        let end = (state.step + LOOK - state.step % LOOK).min(total);
+        learner.draw(&train, noise, state.step..end, total)?;
+        for step in state.step..end {
+            match &mut recorder {
+                Some(recorder) if warm >= WARM => {
+                    if !recorder.is_recorded() {
+                        recorder.record(|| learner.step())?;
+                    }
+                    recorder.replay()?;
+                }
+                _ => learner.step()?,
             }
+            warm += 1;
+            job.tick(
+                &meter,
+                step + 1,
+                state
+                    .train
+                    .points
+                    .last()
+                    .map_or(f64::NAN, |(_, loss)| *loss),
+            )?;
+        }
+        state.step = end;
+        state
+            .train
+            .points
+            .push((end, learner.loss.f_double_value(&[])?));
+        let held = learner.averaged(|learner| learner.held_out_loss(&looked_at))?;
+        state.held_out.points.push((end, held));
+        if state.best.is_none_or(|(lowest, _)| held < lowest) {
+            state.best = Some((held, end));
+            best.f_copy_(&learner.average)?;
         }
         if checkpoint.is_due() {
-            let mut tensors = arena.export("")?;
-            tensors.extend(optimizer.export(&arena, "")?);
-            tensors.extend(arena.export_buffer(&average, "average.")?);
-            tensors.extend(arena.export_buffer(&best, "best.")?);
+            let mut tensors = learner.export()?;
+            tensors.extend(learner.arena.export_buffer(&best, "best.")?);
             checkpoint.save(&state, &tensors)?;
         }
-        job.tick(&meter, state.step, loss_value)?;
     }
+    drop(recorder);
+    let Learner {
+        module,
+        mut arena,
+        emphasis,
+        ..
+    } = learner;
     let _ = swap(&mut arena, &best)?;
     let gain = gain(&module, &arena, &looked_at)?;
     report.gaussian_denoising = Some(mean_square(&looked_at[2], &emphasis)?.f_double_value(&[])?);
@@ -239,9 +187,107 @@ pub(super) fn flow(
     }))
 }
 
+/// A flow while it learns.
+struct Learner {
+    module: FlowModule,
+    arena: Arena,
+    optimizer: AdamW,
+    /// The parameters' moving average.
+    average: Torch,
+    emphasis: Torch,
+    batches: Batches,
+    /// Of the last step.
+    loss: Torch,
+}
+
+impl Learner {
+    fn new(
+        architecture: Architecture,
+        variances: &[f64],
+        noise: Noise,
+        device: Device,
+    ) -> Result<Learner> {
+        let mut stream = noise.stream(Purpose::Initialization, 0, 0);
+        let (module, mut arena) = FlowModule::new(architecture, &mut stream, device)?;
+        arena.track(true)?;
+        Ok(Learner {
+            module,
+            optimizer: AdamW::new(&arena, WEIGHT_DECAY)?,
+            average: arena.copy()?,
+            arena,
+            emphasis: emphasis(variances, device)?,
+            batches: Batches::new(LOOK, BATCH, NUMBERS, architecture, device)?,
+            loss: Torch::f_zeros([0i64; 0], (Kind::Float, device))?,
+        })
+    }
+
+    /// Draws what the steps of a range learn from.
+    fn draw(&mut self, rows: &Rows, noise: Noise, steps: Range<u64>, total: u64) -> Result<()> {
+        let (mut drawn, mut numbers) = (Noisy::new(), Vec::new());
+        for step in steps {
+            let mut stream = noise.stream(Purpose::Training, 0, step);
+            for _ in 0..BATCH {
+                let index = stream.below(rows.latents.len());
+                let hide = stream.uniform() < HIDDEN_CONDITIONS;
+                rows.add(index, hide, &mut stream, &mut drawn);
+            }
+            let rate = annealed(RATE, step as usize, total as usize)
+                * ((step + 1) as f64 / WARM_UP as f64).min(1.0);
+            numbers.extend(self.optimizer.coefficients(step as usize, rate));
+            // A short memory at first, so that the average forgets where it began.
+            let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
+            numbers.push((1.0 - decay) as f32);
+        }
+        self.batches.fill(&drawn, &numbers)
+    }
+
+    /// Learns from the next batch that was drawn. Waits for nothing, and does the same work every time.
+    fn step(&mut self) -> Result<()> {
+        let ([y, features, velocity], numbers) = self.batches.next()?;
+        let predicted = self.module.velocity(&self.arena, &y, &features)?;
+        let loss = mean_square(&predicted.f_sub(&velocity)?, &self.emphasis)?;
+        let gradient = clipped(self.arena.gradients(&loss)?)?;
+        let coefficients = numbers.f_narrow(0, 0, COEFFICIENTS as i64)?;
+        let forgotten = numbers.f_narrow(0, COEFFICIENTS as i64, 1)?;
+        self.optimizer
+            .update(&mut self.arena, &gradient, &coefficients)?;
+        let current = self.arena.flat().f_detach()?;
+        let _ = self.average.f_lerp_tensor_(&current, &forgotten)?;
+        self.loss.f_copy_(&loss.f_detach()?)?;
+        Ok(())
+    }
+
+    /// What `work` gives with the averaged parameters in place of the current ones.
+    fn averaged<T>(&mut self, work: impl FnOnce(&Learner) -> Result<T>) -> Result<T> {
+        let average = self.average.shallow_clone();
+        let now = swap(&mut self.arena, &average)?;
+        let result = work(self);
+        let _ = swap(&mut self.arena, &now)?;
+        result
+    }
+
+    fn held_out_loss(&self, [y, features, velocity]: &[Torch; 3]) -> Result<f64> {
+        let predicted = self.module.velocity(&self.arena, y, features)?.f_detach()?;
+        Ok(mean_square(&predicted.f_sub(velocity)?, &self.emphasis)?.f_double_value(&[])?)
+    }
+
+    fn export(&self) -> Result<Vec<Tensor>> {
+        let mut tensors = self.arena.export("")?;
+        tensors.extend(self.optimizer.export(&self.arena, "")?);
+        tensors.extend(self.arena.export_buffer(&self.average, "average.")?);
+        Ok(tensors)
+    }
+
+    fn import(&mut self, tensors: &[Tensor]) -> Result<()> {
+        self.arena.import(tensors, "")?;
+        self.optimizer.import(&self.arena, tensors, "")?;
+        self.arena.import_buffer(&self.average, tensors, "average.")
+    }
+}
+
 /// How much of the loss each latent is, [1, width], 1 on average. The best prediction is the same for
 /// any, but what the network cannot hold is then missing where it matters least.
-fn emphasis(variances: &[f64], device: tch::Device) -> Result<Torch> {
+fn emphasis(variances: &[f64], device: Device) -> Result<Torch> {
     let powers: Vec<f64> = variances.iter().map(|v| v.powf(EMPHASIS)).collect();
     let mean = powers.iter().sum::<f64>() / powers.len() as f64;
     let values: Vec<f32> = powers.iter().map(|p| (p / mean) as f32).collect();
@@ -276,22 +322,9 @@ pub(super) fn clipped(gradient: Torch) -> Result<Torch> {
     Ok(gradient.f_mul(&factor.f_clamp_max(1.0)?)?)
 }
 
-fn held_out_loss(
-    module: &FlowModule,
-    arena: &Arena,
-    [y, features, velocity]: &[Torch; 3],
-    emphasis: &Torch,
-) -> Result<f64> {
-    let predicted = module.velocity(arena, y, features)?.f_detach()?;
-    Ok(mean_square(&predicted.f_sub(velocity)?, emphasis)?.f_double_value(&[])?)
-}
-
 /// The loss of an error [n, width].
 fn mean_square(error: &Torch, emphasis: &Torch) -> Result<Torch> {
-    Ok(error
-        .f_square()?
-        .f_mul(emphasis)?
-        .f_mean(tch::Kind::Float)?)
+    Ok(error.f_square()?.f_mul(emphasis)?.f_mean(Kind::Float)?)
 }
 
 /// Per latent, the factor of the predicted velocity that fits held-out snapshots best, within 0 and
@@ -302,7 +335,7 @@ fn gain(
     [y, features, velocity]: &[Torch; 3],
 ) -> Result<Vec<f32>> {
     let predicted = module.velocity(arena, y, features)?.f_detach()?;
-    let sum = |x: Torch| x.f_sum_dim_intlist(0i64, false, tch::Kind::Float);
+    let sum = |x: Torch| x.f_sum_dim_intlist(0i64, false, Kind::Float);
     let matched = sum(predicted.f_mul(velocity)?)?;
     let power = sum(predicted.f_square()?)?.f_clamp_min(1e-12)?;
     let gain = matched.f_div(&power)?.f_clamp(0.0, 1.0)?;

@@ -1,5 +1,6 @@
 //! Training the default engine: fit the components, learn the flow, judge, write.
 
+mod batches;
 mod behaviour;
 mod cuda;
 mod fit;

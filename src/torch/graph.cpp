@@ -1,0 +1,72 @@
+// Work of one thread on a CUDA device, recorded once as a graph and replayed many times: one launch for all of its
+// kernels. Loaded by src/torch/graph.rs once libtorch_cuda is in the process, from which every symbol comes.
+//
+// All that is recorded and replayed runs on a stream of the recorder's own, which is the thread's current one from
+// open to close. Functions return 0, or write a message and return 1; no exception leaves them.
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+namespace {
+
+struct Recorder {
+    c10::cuda::CUDAStream before;
+    c10::cuda::CUDAStream own;
+    at::cuda::CUDAGraph graph;
+
+    explicit Recorder(c10::DeviceIndex device)
+        : before(c10::cuda::getCurrentCUDAStream(device)), own(c10::cuda::getStreamFromPool(false, device)) {
+        before.synchronize();
+        c10::cuda::setCurrentCUDAStream(own);
+    }
+
+    ~Recorder() { c10::cuda::setCurrentCUDAStream(before); }
+};
+
+template <typename Work> int guarded(char *message, std::size_t size, Work work) {
+    try {
+        work();
+        return 0;
+    } catch (const std::exception &error) {
+        std::snprintf(message, size, "%s", error.what());
+    } catch (...) {
+        std::snprintf(message, size, "an exception of no known type");
+    }
+    return 1;
+}
+
+} // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) int pdiff_graph_open(int device, void **out, char *message, std::size_t size) {
+    return guarded(message, size, [&] {
+        *out = std::make_unique<Recorder>(static_cast<c10::DeviceIndex>(device)).release();
+    });
+}
+
+// Only this thread's calls are held to what a recording allows: a host's other threads go on using the device.
+__attribute__((visibility("default"))) int pdiff_graph_begin(void *recorder, char *message, std::size_t size) {
+    return guarded(message, size, [&] {
+        static_cast<Recorder *>(recorder)->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    });
+}
+
+__attribute__((visibility("default"))) int pdiff_graph_end(void *recorder, char *message, std::size_t size) {
+    return guarded(message, size, [&] { static_cast<Recorder *>(recorder)->graph.capture_end(); });
+}
+
+__attribute__((visibility("default"))) int pdiff_graph_replay(void *recorder, char *message, std::size_t size) {
+    return guarded(message, size, [&] { static_cast<Recorder *>(recorder)->graph.replay(); });
+}
+
+// Waits for the work, and frees the recorder whether or not that succeeds.
+__attribute__((visibility("default"))) int pdiff_graph_close(void *recorder, char *message, std::size_t size) {
+    const std::unique_ptr<Recorder> owned(static_cast<Recorder *>(recorder));
+    return guarded(message, size, [&] { owned->own.synchronize(); });
+}
+
+} // extern "C"

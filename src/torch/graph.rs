@@ -1,0 +1,176 @@
+//! CUDA graphs: a step that is the same every time, launched as one. What libtorch offers for it is C++, and
+//! its library is in the process only where a GPU is asked for, so src/torch/graph.cpp is a shared object of
+//! its own, which this library carries and loads from memory.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd};
+
+use once_cell::sync::OnceCell;
+
+use crate::error::{Error, Result};
+
+/// graph.cpp as build.rs made it; empty where there were no headers of CUDA.
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/graph.so"));
+/// Characters of a C++ exception's message.
+const MESSAGE: usize = 512;
+
+type Call = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> c_int;
+
+/// graph.cpp's functions.
+struct Functions {
+    open: unsafe extern "C" fn(c_int, *mut *mut c_void, *mut c_char, usize) -> c_int,
+    begin: Call,
+    end: Call,
+    replay: Call,
+    close: Call,
+}
+
+/// A stream on which one piece of work is recorded and replayed. Until it goes, all work of this thread on its
+/// device runs there.
+pub(super) struct Recorder {
+    functions: &'static Functions,
+    recorder: *mut c_void,
+    is_recorded: bool,
+}
+
+impl Recorder {
+    /// None where the device is none of CUDA's, or where this machine does not let graphs be loaded.
+    pub fn open(device: tch::Device) -> Result<Option<Recorder>> {
+        static FUNCTIONS: OnceCell<Option<Functions>> = OnceCell::new();
+        let tch::Device::Cuda(index) = device else {
+            return Ok(None);
+        };
+        let Some(functions) = FUNCTIONS.get_or_init(load) else {
+            return Ok(None);
+        };
+        let mut recorder = std::ptr::null_mut();
+        // SAFETY: `recorder` is written on success, and the message has the length that is passed.
+        said(|message| unsafe {
+            (functions.open)(index as c_int, &mut recorder, message, MESSAGE)
+        })?;
+        Ok(Some(Recorder {
+            functions,
+            recorder,
+            is_recorded: false,
+        }))
+    }
+
+    pub fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
+    /// Records what `work` launches, and runs none of it. Its tensors must be there as long as it is replayed,
+    /// and it must not wait for the device.
+    pub fn record(&mut self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.call(self.functions.begin)?;
+        let worked = work();
+        let ended = self.call(self.functions.end);
+        worked?;
+        ended?;
+        self.is_recorded = true;
+        Ok(())
+    }
+
+    /// Runs what was recorded, after what runs on the device already.
+    pub fn replay(&self) -> Result<()> {
+        self.call(self.functions.replay)
+    }
+
+    fn call(&self, function: Call) -> Result<()> {
+        // SAFETY: the recorder is open, and used by one thread as it is not Send.
+        said(|message| unsafe { function(self.recorder, message, MESSAGE) })
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // A failure of the device shows in the next call on it.
+        let _ = self.call(self.functions.close);
+    }
+}
+
+/// Loads the object, which stays for ever.
+fn load() -> Option<Functions> {
+    if OBJECT.is_empty() {
+        return None;
+    }
+    // SAFETY: a plain system call; the descriptor is owned from here on.
+    let mut file = unsafe {
+        let descriptor = libc::memfd_create(c"pdiff-graph".as_ptr(), libc::MFD_CLOEXEC);
+        (descriptor >= 0).then(|| std::fs::File::from_raw_fd(descriptor))?
+    };
+    file.write_all(OBJECT).ok()?;
+    let path = format!("/proc/self/fd/{}\0", file.as_raw_fd());
+    // SAFETY: loading runs the object's initializers, of which it has none beside those of C++'s library; its
+    // symbols come from libtorch_cuda, which is loaded before any CUDA device is there.
+    let object = unsafe { libc::dlopen(path.as_ptr().cast(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    if object.is_null() {
+        return None;
+    }
+    let find = |name: &CStr| {
+        // SAFETY: the object is loaded.
+        let found = unsafe { libc::dlsym(object, name.as_ptr()) };
+        (!found.is_null()).then_some(found)
+    };
+    // SAFETY: graph.cpp declares its functions so.
+    unsafe {
+        Some(Functions {
+            open: std::mem::transmute::<
+                *mut c_void,
+                unsafe extern "C" fn(c_int, *mut *mut c_void, *mut c_char, usize) -> c_int,
+            >(find(c"pdiff_graph_open")?),
+            begin: std::mem::transmute::<*mut c_void, Call>(find(c"pdiff_graph_begin")?),
+            end: std::mem::transmute::<*mut c_void, Call>(find(c"pdiff_graph_end")?),
+            replay: std::mem::transmute::<*mut c_void, Call>(find(c"pdiff_graph_replay")?),
+            close: std::mem::transmute::<*mut c_void, Call>(find(c"pdiff_graph_close")?),
+        })
+    }
+}
+
+/// Turns a status and its message into a result.
+fn said(call: impl FnOnce(*mut c_char) -> c_int) -> Result<()> {
+    let mut message = [0u8; MESSAGE];
+    if call(message.as_mut_ptr().cast()) == 0 {
+        return Ok(());
+    }
+    let text = CStr::from_bytes_until_nul(&message).unwrap_or_default();
+    let text = text.to_string_lossy();
+    let first = text.lines().next().unwrap_or_default();
+    Err(Error::Torch(format!("CUDA graph: {first}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::Device;
+    use crate::torch::device::resolve;
+
+    #[test]
+    fn there_are_none_on_the_cpu() {
+        assert!(Recorder::open(tch::Device::Cpu).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_recorded_step_is_replayed_on_cuda() {
+        let device = match resolve(Device::Cuda(0)) {
+            Ok(device) => device,
+            Err(error) => return eprintln!("skipped: {error}"),
+        };
+        let Some(mut recorder) = Recorder::open(device).unwrap() else {
+            return eprintln!("skipped: built without CUDA's headers");
+        };
+        let mut x = tch::Tensor::f_ones([3], (tch::Kind::Float, device)).unwrap();
+        let mut step = || -> Result<()> {
+            let _ = x.f_mul_scalar_(2.0)?.f_add_scalar_(1.0)?;
+            Ok(())
+        };
+        step().unwrap();
+        recorder.record(&mut step).unwrap();
+        for _ in 0..2 {
+            recorder.replay().unwrap();
+        }
+        assert_eq!(x.f_double_value(&[0]).unwrap(), 15.0);
+    }
+}
