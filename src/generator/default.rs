@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::generator::calibration::Calibration;
 use crate::generator::file::GeneratorFile;
 use crate::generator::latents::LatentSampler;
-use crate::generator::options::Sampler;
+use crate::generator::options::{Device, Sampler};
 use crate::generator::sample::{Batch, Engine};
 use crate::layout::Dtype;
 use crate::normalize::Normalizer;
@@ -166,7 +166,7 @@ impl Engine for DefaultEngine {
         &[Sampler::AdamsBashforth, Sampler::Heun, Sampler::Euler]
     }
 
-    fn is_parallel(&self) -> bool {
+    fn is_parallel(&self, _: Device) -> bool {
         true
     }
 

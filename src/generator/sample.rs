@@ -41,8 +41,13 @@ pub(crate) trait Engine: Send + Sync + std::fmt::Debug {
     /// The samplers it can use, its own first.
     fn samplers(&self) -> &'static [Sampler];
 
+    /// Networks of one batch at most.
+    fn most(&self, _: Device) -> usize {
+        BATCH
+    }
+
     /// Whether batches may run on several threads at once.
-    fn is_parallel(&self) -> bool;
+    fn is_parallel(&self, device: Device) -> bool;
 
     /// Writes the batch's weights, [count, parameters].
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()>;
@@ -83,14 +88,15 @@ impl Generator {
         if options.count == 0 {
             return Ok(());
         }
-        let threads = match self.engine.is_parallel() {
+        let threads = match self.engine.is_parallel(options.device) {
             true if options.threads == 0 => {
                 std::thread::available_parallelism().map_or(1, usize::from)
             }
             true => options.threads,
             false => 1,
         };
-        let rows = options.count.div_ceil(threads).min(self.rows(NUMBERS));
+        let rows = self.rows(NUMBERS, options.device);
+        let rows = options.count.div_ceil(threads).min(rows);
         let run = |first: usize, out: &mut [f32]| {
             let batch = Batch {
                 options,
@@ -138,7 +144,7 @@ impl Generator {
         visit: &mut dyn FnMut(u64, &[f32]) -> Result<()>,
     ) -> Result<()> {
         let mut fill = |part: &SampleOptions, out: &mut [f32]| self.sample(part, cancel, out);
-        self.in_blocks(options, BATCH, &mut fill, visit)
+        self.in_blocks(options, usize::MAX, &mut fill, visit)
     }
 
     /// Has `fill` make the request's networks, `most` or fewer at a time, and visits them.
@@ -151,7 +157,10 @@ impl Generator {
     ) -> Result<()> {
         self.check(options)?;
         let parameters = self.layout().parameters();
-        let rows = self.held_rows().min(most).min(options.count.max(1));
+        let rows = self
+            .held_rows(options.device)
+            .min(most)
+            .min(options.count.max(1));
         let mut buffer = vec![0.0; rows * parameters];
         let mut done = 0;
         while done < options.count {
@@ -185,13 +194,13 @@ impl Generator {
     }
 
     /// Networks of a batch that has `numbers` at most.
-    fn rows(&self, numbers: usize) -> usize {
-        (numbers / self.layout().parameters()).clamp(1, BATCH)
+    fn rows(&self, numbers: usize, device: Device) -> usize {
+        (numbers / self.layout().parameters()).clamp(1, self.engine.most(device))
     }
 
     /// Networks of a batch in memory of ours.
-    pub(crate) fn held_rows(&self) -> usize {
-        self.rows(NUMBERS_HELD)
+    pub(crate) fn held_rows(&self, device: Device) -> usize {
+        self.rows(NUMBERS_HELD, device)
     }
 
     pub(crate) fn check_room(&self, options: &SampleOptions, out: &[f32]) -> Result<()> {

@@ -48,7 +48,7 @@ impl Selection<'_> {
                 ))
             })?;
         let parameters = generator.layout().parameters();
-        let rows = generator.held_rows().min(count.max(1));
+        let rows = generator.held_rows(options.device).min(count.max(1));
         let mut block = vec![0.0; rows * parameters];
         let mut best = vec![f64::NEG_INFINITY; options.count];
         for start in (0..count).step_by(rows) {

@@ -26,6 +26,9 @@ use crate::normalize::EPSILON;
 /// Devices whose copies are kept.
 const CUDA_DEVICES: usize = 16;
 
+/// Networks of a batch on CUDA at most.
+const CUDA_BATCH: usize = 4096;
+
 /// The engine of both: a generator's numbers go to a device once, when it is first asked for.
 pub(crate) struct OnCuda {
     cpu: DefaultEngine,
@@ -55,8 +58,16 @@ impl Engine for OnCuda {
         self.cpu.samplers()
     }
 
-    fn is_parallel(&self) -> bool {
-        self.cpu.is_parallel()
+    fn most(&self, device: Device) -> usize {
+        match device {
+            Device::Cpu => self.cpu.most(device),
+            // Every batch launches the same kernels, whatever its size.
+            Device::Cuda(_) => CUDA_BATCH,
+        }
+    }
+
+    fn is_parallel(&self, device: Device) -> bool {
+        device == Device::Cpu && self.cpu.is_parallel(device)
     }
 
     fn sample(&self, batch: &Batch, out: &mut [f32]) -> Result<()> {
@@ -233,15 +244,15 @@ impl OnDeviceFlow {
     ) -> Result<Tensor> {
         let steps = batch.options.steps.unwrap_or(steps);
         let h = FRAC_PI_2 / steps as f64;
+        let velocity = self.guided(batch, steps, device)?;
         let mut before: Option<Tensor> = None;
-        let velocity = |y: &Tensor, theta: f64| self.velocity(y, theta, batch, device);
-        for (i, theta) in times(0.0, FRAC_PI_2, steps).enumerate() {
+        for i in 0..steps {
             batch.cancel.check()?;
-            let d = velocity(&y, theta)?;
+            let d = velocity(&y, i)?;
             let slope = match (batch.options.sampler, &before) {
                 (Some(Sampler::Euler), _) => d.shallow_clone(),
                 (Some(Sampler::Heun), _) => {
-                    let next = velocity(&y.f_add(&d.f_mul_scalar(h)?)?, h * (i + 1) as f64)?;
+                    let next = velocity(&y.f_add(&d.f_mul_scalar(h)?)?, i + 1)?;
                     d.f_add(&next)?.f_mul_scalar(0.5)?
                 }
                 (_, Some(before)) => d.f_mul_scalar(1.5)?.f_sub(&before.f_mul_scalar(0.5)?)?,
@@ -254,30 +265,44 @@ impl OnDeviceFlow {
         Ok(y.f_matmul(matrix)?.f_add(shift)?)
     }
 
-    fn velocity(
+    /// The velocity at a number of step; the embedding's inputs at all of them go to the device once.
+    fn guided(
         &self,
-        y: &Tensor,
-        theta: f64,
         batch: &Batch,
+        steps: usize,
         device: tch::Device,
-    ) -> Result<Tensor> {
-        let at = |condition: Option<&[f32]>| -> Result<Tensor> {
-            let mut features = time_features(theta).to_vec();
-            if let Some(condition) = condition {
-                features.extend_from_slice(condition);
-                features.push(1.0);
+    ) -> Result<impl Fn(&Tensor, usize) -> Result<Tensor>> {
+        let inputs = self.architecture.embedding_inputs();
+        let at_all = |condition: Option<&[f32]>| -> Result<Tensor> {
+            let mut features = Vec::with_capacity((steps + 1) * inputs);
+            // Heun looks at the end too.
+            for theta in times(0.0, FRAC_PI_2, steps).chain([FRAC_PI_2]) {
+                let begin = features.len();
+                features.extend(time_features(theta));
+                if let Some(condition) = condition {
+                    features.extend_from_slice(condition);
+                    features.push(1.0);
+                }
+                features.resize(begin + inputs, 0.0);
             }
-            features.resize(self.architecture.embedding_inputs(), 0.0);
-            let features = tensor(&features, &[1, -1], device)?;
+            tensor(&features, &[-1, inputs as i64], device)
+        };
+        let guidance = f64::from(batch.options.guidance);
+        let plain = at_all(batch.condition.as_deref())?;
+        let is_guided = batch.condition.is_some() && guidance != 1.0;
+        let free = is_guided.then(|| at_all(None)).transpose()?;
+        let at = |y: &Tensor, features: &Tensor, step: usize| -> Result<Tensor> {
+            let features = features.f_narrow(0, step as i64, 1)?;
             let velocity = self.module.velocity(&self.arena, y, &features)?;
             Ok(velocity.f_mul(&self.gain)?)
         };
-        let plain = at(batch.condition.as_deref())?;
-        let guidance = f64::from(batch.options.guidance);
-        if batch.condition.is_none() || guidance == 1.0 {
-            return Ok(plain);
-        }
-        let free = at(None)?;
-        Ok(free.f_add(&plain.f_sub(&free)?.f_mul_scalar(guidance)?)?)
+        Ok(move |y: &Tensor, step: usize| {
+            let plain = at(y, &plain, step)?;
+            let Some(free) = &free else {
+                return Ok(plain);
+            };
+            let free = at(y, free, step)?;
+            Ok(free.f_add(&plain.f_sub(&free)?.f_mul_scalar(guidance)?)?)
+        })
     }
 }

@@ -8,13 +8,17 @@ use super::super::device::resolve;
 use super::cuda::OnDevice;
 use super::module::FlowModule;
 use super::{lookup, named};
+use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect};
 use crate::denoiser::{Architecture, Flow, Guided, time_features};
 use crate::diffusion::Denoiser;
+use crate::error::Result;
 use crate::generator::{
-    Batch, Cancel, DefaultEngine, Device, Engine, GeneratorFile, SampleOptions, Sampler,
+    Batch, Cancel, DefaultEngine, Device, Engine, Generator, GeneratorFile, SampleOptions, Sampler,
 };
+use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose};
 use crate::tensor::Tensor;
+use crate::train::TrainOptions;
 
 const ARCHITECTURE: Architecture = Architecture {
     width: 32,
@@ -144,4 +148,71 @@ fn the_denoiser_is_libtorch_s_on_cuda() {
         }
         Err(error) => eprintln!("skipped: {error}"),
     }
+}
+
+/// Snapshots that are noise about 0.
+struct Scattered;
+
+impl SnapshotSource for Scattered {
+    fn len(&self) -> usize {
+        60
+    }
+
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    fn read(&self, index: usize) -> Result<Snapshot> {
+        let values = normal(50, index, 1.0);
+        let spec = TensorSpec::new("weight", &[values.len()], Dtype::F32);
+        Ok(Snapshot {
+            tensors: vec![Tensor::from_f32(spec, &values)],
+            ..Snapshot::default()
+        })
+    }
+}
+
+/// A network of a generator that a device trained for so many steps.
+fn trained_on(device: Device, steps: u64) -> Vec<f32> {
+    let folder = tempfile::tempdir().unwrap();
+    let (zoo, path) = (folder.path().join("zoo"), folder.path().join("net.pdiff"));
+    collect(
+        &zoo,
+        &Scattered,
+        &CollectOptions::default(),
+        &mut |_| Ok(()),
+    )
+    .unwrap();
+    let options = TrainOptions {
+        device,
+        steps: Some(steps),
+        ..TrainOptions::default()
+    };
+    let cancel = Cancel::new();
+    crate::train(&zoo, &path, &options, &cancel, &mut |_| Ok(())).unwrap();
+    let generator = Generator::open(&path).unwrap();
+    let mut network = vec![0.0; generator.layout().parameters()];
+    let options = SampleOptions::default();
+    generator.sample(&options, &cancel, &mut network).unwrap();
+    network
+}
+
+/// Recorded steps do what launched ones do; rounding alone tells the devices apart.
+#[test]
+fn a_training_on_cuda_is_the_cpu_s() {
+    if let Err(error) = resolve(Device::Cuda(0)) {
+        return eprintln!("skipped: {error}");
+    }
+    let [cpu, cuda, earlier] = [
+        (Device::Cpu, 150),
+        (Device::Cuda(0), 150),
+        (Device::Cpu, 20),
+    ]
+    .map(|(device, steps)| trained_on(device, steps));
+    let apart = |other: &[f32]| -> f32 {
+        let squares = cpu.iter().zip(other).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f32>().sqrt()
+    };
+    let (by_device, by_steps) = (apart(&cuda), apart(&earlier));
+    assert!(by_device < 0.1 * by_steps, "{by_device} {by_steps}");
 }

@@ -292,7 +292,7 @@ impl Engine for PaperEngine {
         &[Sampler::Ddpm, Sampler::Ddim, Sampler::DpmSolver2m]
     }
 
-    fn is_parallel(&self) -> bool {
+    fn is_parallel(&self, _: Device) -> bool {
         false
     }
 
