@@ -19,12 +19,13 @@ mod torch {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    /// Compiles src/torch/graph.cpp to a shared object in OUT_DIR, or leaves an empty one where no headers of CUDA are
-    /// found: then steps on CUDA are launched kernel by kernel.
+    /// Compiles src/torch/graph.cpp to a shared object in OUT_DIR, or leaves an empty one where that cannot be
+    /// done: then steps on CUDA are launched kernel by kernel.
     pub fn graph(libtorch: &Path) {
         println!("cargo::rerun-if-changed=src/torch/graph.cpp");
         println!("cargo::rerun-if-env-changed=CUDA_HOME");
         let object = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("graph.so");
+        fs::write(&object, []).expect("OUT_DIR can be written");
         let include = libtorch.join("../include");
         // .ci/libtorch, a Python's packages, a toolkit.
         let toolkit = env::var_os("CUDA_HOME").map(|home| Path::new(&home).join("include"));
@@ -32,37 +33,42 @@ mod torch {
             include.join("cuda"),
             libtorch.join("../../nvidia/cu13/include"),
         ];
+        let places: Vec<PathBuf> = places.into_iter().chain(toolkit).collect();
+        let headers = places.iter().map(|place| place.join("crt/host_config.h"));
+        let headers = headers.chain([include.join("c10/cuda/impl/cuda_cmake_macros.h")]);
+        for header in headers {
+            println!("cargo::rerun-if-changed={}", header.display());
+        }
         let cuda = places
-            .into_iter()
-            .chain(toolkit)
+            .iter()
             .find(|place| place.join("crt/host_config.h").is_file());
-        let Some(cuda) = cuda else {
-            return fs::write(object, []).expect("OUT_DIR can be written");
-        };
+        let compiled = cuda.is_some_and(|cuda| compile(&include, cuda, &object));
+        if !compiled {
+            println!(
+                "cargo::warning=without CUDA graphs, which want libtorch's headers of CUDA and those of nvidia-cuda-runtime and nvidia-cuda-crt"
+            );
+        }
+    }
+
+    fn compile(include: &Path, cuda: &Path, object: &Path) -> bool {
         let mut build = cc::Build::new();
-        build
-            .cpp(true)
-            .std("c++17")
-            .opt_level(2)
-            .pic(true)
-            .cargo_metadata(false);
+        build.cpp(true).std("c++17").opt_level(2).pic(true);
+        build.cargo_metadata(false);
         // Not ours to warn about.
-        for folder in [&include, &cuda] {
+        for folder in [include, cuda] {
             build.flag("-isystem").flag(folder);
         }
         let mut command = build.get_compiler().to_command();
+        command.args([
+            "-shared",
+            "-fvisibility=hidden",
+            "-s",
+            "src/torch/graph.cpp",
+            "-o",
+        ]);
         command
-            .args([
-                "-shared",
-                "-fvisibility=hidden",
-                "-s",
-                "src/torch/graph.cpp",
-                "-o",
-            ])
-            .arg(object);
-        let status = command
+            .arg(object)
             .status()
-            .expect("a C++ compiler, which torch-sys needs too");
-        assert!(status.success(), "{command:?} failed");
+            .is_ok_and(|status| status.success())
     }
 }

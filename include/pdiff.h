@@ -300,7 +300,7 @@ typedef struct pdiff_progress {
     size_t struct_size;
     /**
      * `collect`; `align`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`,
-     * `denoiser`, `gates`.
+     * `denoiser`, `behaviour`, `gates`.
      */
     const char *phase;
     /**
@@ -569,13 +569,13 @@ typedef struct pdiff_train_options {
      */
     const struct pdiff_probe *probe;
     /**
-     * Says what to teach by, for any network, instead of a probe; `number` is then that of the network
+     * Says what to teach by, for any network, instead of a probe, with which it must not be given; `number` is then that of the network
      * within the step, of which each has 32. NULL: not.
      */
     pdiff_gradient_callback gradient;
     void *gradient_context;
     /**
-     * Steps of that; 0: 5,000.
+     * Steps of the behaviour loss; 0: 5,000.
      */
     uint64_t behaviour_steps;
     /**

@@ -266,7 +266,8 @@ struct Probe {
     std::string spec = {};
 };
 
-/// Says what to polish by: given sample `number` at `step` of its polish, [parameters], writes the loss's gradient to
+/// Says what to polish or to teach by: given sample `number` at `step` of its polish, or network `number` of `step` of a
+/// training, [parameters], writes the loss's gradient to
 /// the last argument, of zeros, and returns the loss, or nullopt to end the work.
 using OnGradient = Callable<std::optional<double>(std::uint64_t number, std::uint64_t step, Span<const float> network,
                                                   Span<float> gradient)>;
@@ -369,9 +370,9 @@ struct TrainOptions {
     /// Teaches the generator which networks work, by the mean cross-entropy of its samples on examples, for a network
     /// that the library can run. Standard engine, collections without conditions.
     std::optional<Probe> probe = {};
-    /// Says what to teach by, for any network, instead of a probe; it is given the network's number within the step.
+    /// Says what to teach by, for any network, instead of a probe and not beside one; it is given the network's number within the step.
     OnGradient gradient = {};
-    /// Steps of that; 0: 5,000.
+    /// Steps of the behaviour loss; 0: 5,000.
     std::uint64_t behaviour_steps = 0;
     /// Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
     std::uint64_t behaviour_batch = 0;

@@ -50,6 +50,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether training changes such a tensor by gradients; running statistics it does not.
+    pub(crate) fn is_trained(self) -> bool {
+        !matches!(self, Role::RunningMean | Role::RunningVar)
+    }
+
     /// The role that a tensor's name and dtype give it, by PyTorch's conventions.
     pub fn of(name: &str, dtype: Dtype) -> Role {
         if !dtype.is_float() || name.ends_with("num_batches_tracked") {

@@ -5,7 +5,8 @@ use std::time::Instant;
 /// Where long work is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// `collect`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`, `denoiser`, `gates`.
+    /// `collect`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`, `denoiser`,
+    /// `behaviour`, `gates`.
     pub phase: &'static str,
     /// Steps done of this phase.
     pub step: u64,

@@ -43,10 +43,10 @@ type TrainOptions struct {
 	// examples, for a network that the library can run. Default engine, collections without
 	// conditions.
 	Probe *Probe
-	// Gradient says what to teach by, for any network, instead of Probe: as Options.Gradient does, with
+	// Gradient says what to teach by, for any network, instead of Probe and not beside it: as Options.Gradient does, with
 	// the network's number within the step.
 	Gradient func(number, step uint64, network, gradient []float32) (loss float64, err error)
-	// BehaviourSteps of that; 0: 5,000.
+	// BehaviourSteps is how many steps the behaviour loss takes; 0: 5,000.
 	BehaviourSteps uint64
 	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 32, or all where
 	// there are fewer.

@@ -1,8 +1,8 @@
 //! What a behaviour loss taught: a residual perceptron that moves latents to where their networks work,
-//! and coordinates along directions of weights in which no snapshot lies.
+//! and coordinates along free directions of weights, which no snapshot spans.
 //!
 //! `z <- z + B silu(A n(z) + a) + b` block by block, then `u = silu(U n(z) + c)`, with `n` standardizing a
-//! latent over its numbers. A network is `[z, u]` times the decoder, whose last rows are the new directions.
+//! latent over its numbers. A network is `[z, u]` times the decoder, whose last rows are the free directions.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::vector;
 pub(crate) struct BehaviourShape {
     pub hidden: usize,
     pub blocks: usize,
-    /// New directions.
+    /// Free directions.
     pub directions: usize,
 }
 

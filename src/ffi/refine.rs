@@ -107,7 +107,8 @@ pub(super) fn behaviour<'a>(
     probe: Option<&'a Probe<'a>>,
 ) -> Result<Option<BehaviourLoss<'a>>> {
     let steps = given.behaviour_steps;
-    if steps == 0 && probe.is_none() && given.gradient.is_none() {
+    let says_nothing = steps == 0 && given.behaviour_batch == 0;
+    if says_nothing && probe.is_none() && given.gradient.is_none() {
         return Ok(None);
     }
     let asked = Asked {

@@ -109,7 +109,7 @@ pub struct pdiff_progress {
     /// sizeof(pdiff_progress) of the library, which may be larger than this header's.
     pub struct_size: usize,
     /// `collect`; `align`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`,
-    /// `denoiser`, `gates`.
+    /// `denoiser`, `behaviour`, `gates`.
     pub phase: *const c_char,
     /// Steps of the phase that are done.
     pub step: u64,
@@ -189,11 +189,11 @@ pub struct pdiff_train_options {
     /// a network that the library can run. Default engine, collections without conditions. Sampling takes
     /// no data then. NULL: not.
     pub probe: *const pdiff_probe,
-    /// Says what to teach by, for any network, instead of a probe; `number` is then that of the network
+    /// Says what to teach by, for any network, instead of a probe, with which it must not be given; `number` is then that of the network
     /// within the step, of which each has 32. NULL: not.
     pub gradient: pdiff_gradient_callback,
     pub gradient_context: *mut c_void,
-    /// Steps of that; 0: 5,000.
+    /// Steps of the behaviour loss; 0: 5,000.
     pub behaviour_steps: u64,
     /// Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
     pub behaviour_batch: u64,

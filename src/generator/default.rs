@@ -23,7 +23,10 @@ pub(crate) const CALIBRATION_MATRIX: &str = "calibration.matrix";
 pub(crate) const CALIBRATION_SHIFT: &str = "calibration.shift";
 
 /// More sampler steps than this are no generator's own number.
-const MOST_STEPS: usize = 10_000;
+pub(crate) const MOST_STEPS: usize = 10_000;
+
+/// Features of a flow at most.
+const WIDEST: usize = 1 << 20;
 
 /// What the default engine keeps about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +74,10 @@ impl DefaultEngine {
             })?;
         let parameters = file.about.layout.parameters();
         let tensors = file.about.layout.tensors().len();
-        if config.latents == 0 || config.flow.is_some_and(|flow| flow.width > config.latents) {
+        let fits = |flow: Architecture| {
+            (1..=config.latents).contains(&flow.width) && (1..=WIDEST).contains(&flow.hidden)
+        };
+        if config.latents == 0 || !config.flow.is_none_or(fits) {
             return Err(Error::corrupt(
                 container.path(),
                 "its latents have no valid width",

@@ -19,7 +19,7 @@ pub(crate) struct LatentSampler {
     pub flow: Option<Flow>,
     /// Maps what the flow gives; none leaves it.
     pub calibration: Option<Calibration>,
-    /// Moves all latents, and adds the coordinates along its new directions; none leaves them.
+    /// Moves all latents, and adds the coordinates along its free directions; none leaves them.
     pub behaviour: Option<Behaviour>,
     /// Sampler steps where the request names none.
     pub steps: usize,

@@ -13,7 +13,9 @@ mod report;
 mod sample;
 
 pub(crate) use calibration::Calibration;
-pub(crate) use default::{CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine};
+pub(crate) use default::{
+    CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine, MOST_STEPS,
+};
 pub use file::{About, ConditionSpec, EngineName, Provenance};
 pub(crate) use file::{GeneratorFile, write_generator};
 pub(crate) use latents::LatentSampler;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::chain::spread;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, SampleOptions};
-use crate::layout::{Layout, Role};
+use crate::layout::Layout;
 use crate::refine::adamw::AdamW;
 use crate::refine::probe::Probe;
 
@@ -136,14 +136,13 @@ impl Objective<'_> {
 
 /// What training changes: all but running statistics.
 fn trained(layout: &Layout) -> Vec<Range<usize>> {
-    let is_trained = |role| !matches!(role, Role::RunningMean | Role::RunningVar);
     let ranges = layout
         .ranges()
-        .filter(|(tensor, _)| is_trained(tensor.role));
+        .filter(|(tensor, _)| tensor.role.is_trained());
     ranges.map(|(_, range)| range).collect()
 }
 
-/// The host's loss and gradient, if they are numbers.
+/// Asks the host for a loss and its gradient, which have to be numbers.
 pub(super) fn ask(
     gradient_of: &mut GradientFn,
     at: At,
@@ -153,7 +152,7 @@ pub(super) fn ask(
     let At { number, step } = at;
     let wrong = |what: String| {
         Error::Callback(format!(
-            "the gradient callback gave {what} at step {step} of sample {number}; give finite numbers, or train at a lower rate"
+            "the gradient callback gave {what} at step {step} of network {number}; give finite numbers, or train at a lower rate"
         ))
     };
     gradient.fill(0.0);

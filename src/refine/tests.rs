@@ -151,7 +151,7 @@ fn what_a_host_gets_wrong_is_one_line() {
         error.to_string()
     };
     let nan = message(says(f64::NAN, 0.0, 0.01), 16);
-    assert!(nan.contains("the loss NaN at step 3 of sample 7"), "{nan}");
+    assert!(nan.contains("the loss NaN at step 3 of network 7"), "{nan}");
     let infinite = message(says(0.0, f32::INFINITY, 0.01), 16);
     assert!(
         infinite.contains("inf for parameter 1 at step 3"),

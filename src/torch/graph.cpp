@@ -4,26 +4,28 @@
 // All that is recorded and replayed runs on a stream of the recorder's own, which is the thread's current one from
 // open to close. Functions return 0, or write a message and return 1; no exception leaves them.
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 
 namespace {
 
 struct Recorder {
-    c10::cuda::CUDAStream before;
     c10::cuda::CUDAStream own;
+    // The stream and its device, which recording asks the thread for.
+    std::optional<c10::cuda::CUDAStreamGuard> current;
     at::cuda::CUDAGraph graph;
+    // From the begin of a recording to a clean end of it.
+    bool is_recording = false;
 
-    explicit Recorder(c10::DeviceIndex device)
-        : before(c10::cuda::getCurrentCUDAStream(device)), own(c10::cuda::getStreamFromPool(false, device)) {
-        before.synchronize();
-        c10::cuda::setCurrentCUDAStream(own);
+    explicit Recorder(c10::DeviceIndex device) : own(c10::cuda::getStreamFromPool(false, device)) {
+        c10::cuda::getCurrentCUDAStream(device).synchronize();
+        current.emplace(own);
     }
-
-    ~Recorder() { c10::cuda::setCurrentCUDAStream(before); }
 };
 
 template <typename Work> int guarded(char *message, std::size_t size, Work work) {
@@ -51,22 +53,34 @@ __attribute__((visibility("default"))) int pdiff_graph_open(int device, void **o
 // Only this thread's calls are held to what a recording allows: a host's other threads go on using the device.
 __attribute__((visibility("default"))) int pdiff_graph_begin(void *recorder, char *message, std::size_t size) {
     return guarded(message, size, [&] {
-        static_cast<Recorder *>(recorder)->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+        auto &mine = *static_cast<Recorder *>(recorder);
+        mine.is_recording = true;
+        mine.graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
     });
 }
 
 __attribute__((visibility("default"))) int pdiff_graph_end(void *recorder, char *message, std::size_t size) {
-    return guarded(message, size, [&] { static_cast<Recorder *>(recorder)->graph.capture_end(); });
+    return guarded(message, size, [&] {
+        auto &mine = *static_cast<Recorder *>(recorder);
+        mine.graph.capture_end();
+        mine.is_recording = false;
+    });
 }
 
 __attribute__((visibility("default"))) int pdiff_graph_replay(void *recorder, char *message, std::size_t size) {
     return guarded(message, size, [&] { static_cast<Recorder *>(recorder)->graph.replay(); });
 }
 
-// Waits for the work, and frees the recorder whether or not that succeeds.
+// Waits for the work, gives the thread its stream back, and frees the recorder: unless a recording failed, of which
+// libtorch's allocator may keep a reference to the graph.
 __attribute__((visibility("default"))) int pdiff_graph_close(void *recorder, char *message, std::size_t size) {
-    const std::unique_ptr<Recorder> owned(static_cast<Recorder *>(recorder));
-    return guarded(message, size, [&] { owned->own.synchronize(); });
+    std::unique_ptr<Recorder> owned(static_cast<Recorder *>(recorder));
+    return guarded(message, size, [&] {
+        Recorder &mine = *owned;
+        if (mine.is_recording) owned.release();
+        mine.current.reset();
+        mine.own.synchronize();
+    });
 }
 
 } // extern "C"

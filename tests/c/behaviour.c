@@ -126,7 +126,7 @@ static void a_callback_teaches(pdiff_train_options options) {
     host.calls = 0;
     host.fails_at = 0;
     host.not_finite = 70;
-    FAILS(PDIFF_CALLBACK, "NaN for parameter 5 at step 2 of sample 5",
+    FAILS(PDIFF_CALLBACK, "NaN for parameter 5 at step 2 of network 5",
           pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
     host.calls = 0;
     host.not_finite = 0;

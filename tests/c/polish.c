@@ -177,8 +177,8 @@ static void a_callback_says_what_to_polish_by(const pdiff_generator *generator) 
         pdiff_cancel_free(bad.cancel);                                                            \
     } while (0)
     ENDS(PDIFF_CALLBACK, "the gradient callback returned 7", fails_at);
-    ENDS(PDIFF_CALLBACK, "NaN for parameter 5 at step 2 of sample 3", not_finite);
-    ENDS(PDIFF_CALLBACK, "the loss inf at step 2 of sample 3", loss_not_finite);
+    ENDS(PDIFF_CALLBACK, "NaN for parameter 5 at step 2 of network 3", not_finite);
+    ENDS(PDIFF_CALLBACK, "the loss inf at step 2 of network 3", loss_not_finite);
     ENDS(PDIFF_CANCELLED, "cancelled", cancels_at);
 }
 

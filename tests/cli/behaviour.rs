@@ -32,7 +32,7 @@ fn probe(place: &Place) {
 const TRAIN: [&str; 6] = ["train", "zoo", "--steps", "20", "-o", "net.pdiff"];
 const PROBE: [&str; 2] = ["--probe", "probe.safetensors"];
 const SPEC: [&str; 2] = ["--spec", "spec.json"];
-const SHORT: [&str; 2] = ["--behaviour-steps", "30"];
+const SHORT: [&str; 2] = ["--behaviour-steps", "150"];
 
 #[test]
 fn a_probe_teaches_a_generator_which_says_so() {
@@ -47,7 +47,7 @@ fn a_probe_teaches_a_generator_which_says_so() {
         "{said}"
     );
     let about = &place.json(&["inspect", "net.pdiff"])["about"];
-    assert_eq!(about["provenance"]["behaviour_steps"], 30);
+    assert_eq!(about["provenance"]["behaviour_steps"], 150);
     assert_eq!(about["report"]["curves"][2]["name"], "behaviour, train");
     let judged = [
         "evaluate",
@@ -63,7 +63,7 @@ fn a_probe_teaches_a_generator_which_says_so() {
     assert_eq!(judged["rows"][2]["budget"], "behaviour");
     let said = judged["verdicts"].to_string();
     assert!(
-        said.contains("taught by 30 steps of a behaviour loss"),
+        said.contains("taught by 150 steps of a behaviour loss"),
         "{said}"
     );
 }

@@ -1,9 +1,9 @@
 //! Learning which networks work: the gradient of a behaviour loss (arXiv 2503.17138) through the decoder,
-//! to a network that moves latents and to new directions of weights.
+//! to a network that moves latents and to free directions of weights.
 //!
 //! Snapshots work and points between them do not: a Gaussian has the right covariance and the wrong
 //! networks. What keeps the loss from shrinking all samples to one good network is a term for the spread
-//! that they lose, and what keeps them near the collection is one for where they leave its span.
+//! that they lose, and what keeps them near the collection is one for what the free directions add.
 
 use tch::{Device, Tensor as Torch};
 
@@ -17,7 +17,7 @@ use crate::codec::{Fit, strips};
 use crate::denoiser::BehaviourShape;
 use crate::error::{Error, Result};
 use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions};
-use crate::layout::{Layout, Role};
+use crate::layout::Layout;
 use crate::noise::{Noise, Purpose};
 use crate::progress::Meter;
 use crate::refine::{BehaviourLoss, one_cycle};
@@ -33,9 +33,9 @@ const RATE: f64 = 1e-3;
 const SPREAD: f64 = 10.0;
 /// What the squared distance of the samples' mean from the snapshots' costs, in units of their variance.
 const SHIFT: f64 = 1.0;
-/// What variance along new directions costs, in units of the snapshots'.
+/// What the free directions add costs, squared and in units of the snapshots' variance.
 const BEYOND: f64 = 0.15;
-/// Scale of the new directions while they are trained: at the others' rate they would grow too fast.
+/// Scale of the free directions while they are trained: at the others' rate they would grow too fast.
 const DIRECTION_SCALE: f64 = 0.1;
 /// The samples that are trained on are none of those that a host draws with the training's seed.
 const SEED: u64 = 0x6265_6861_7669_6f75;
@@ -47,7 +47,7 @@ pub(super) struct Taught {
     pub shape: BehaviourShape,
     /// As `Behaviour::read` asks for them.
     pub tensors: Vec<Tensor>,
-    /// The decoder's new rows, [directions, parameters].
+    /// The decoder's further rows, [directions, parameters].
     pub directions: Vec<f32>,
 }
 
@@ -78,7 +78,7 @@ impl BehaviourModule {
         })
     }
 
-    /// Latents [n, latents], and coordinates along the new directions [n, directions].
+    /// Latents [n, latents], and coordinates along the free directions [n, directions].
     pub fn forward(&self, arena: &Arena, mut z: Torch) -> Result<[Torch; 2]> {
         for [up, down] in &self.blocks {
             let features = up.forward(arena, &standardize(&z)?)?.f_silu()?;
@@ -110,7 +110,7 @@ impl Terms {
         })
     }
 
-    /// Of moved latents [n, latents] and what lies beyond the span [n, parameters].
+    /// Of moved latents [n, latents] and what the free directions add [n, parameters].
     fn loss(&self, moved: &Torch, beyond: &Torch) -> Result<Torch> {
         let n = moved.size()[0] as f64;
         let variances = moved.f_var_dim(0i64, true, false)?;
@@ -293,17 +293,23 @@ fn factors(layout: &Layout, scales: &[f32]) -> Vec<f32> {
     let of_tensor = layout.ranges().zip(scales);
     of_tensor
         .flat_map(|((tensor, range), scale)| {
-            let is_running = matches!(tensor.role, Role::RunningMean | Role::RunningVar);
-            std::iter::repeat_n(if is_running { 0.0 } else { *scale }, range.len())
+            let factor = if tensor.role.is_trained() {
+                *scale
+            } else {
+                0.0
+            };
+            std::iter::repeat_n(factor, range.len())
         })
         .collect()
 }
 
-/// Whether the loss fell.
+/// Whether the loss fell, from one point of its curve to the last, which is another; losses may have any sign.
 fn fell(curve: &Curve) -> Option<Gate> {
-    let (first, last) = (curve.points.first()?.1, curve.points.last()?.1);
-    let share = last / first.max(f64::MIN_POSITIVE);
-    let verdict = match share <= 1.0 {
+    let [(_, first), .., (_, last)] = curve.points[..] else {
+        return None;
+    };
+    let change = (last - first) / first.abs().max(last.abs()).max(f64::MIN_POSITIVE);
+    let verdict = match change <= 0.0 {
         true => format!(
             "samples learned what networks should do: their loss fell from {first:.3} to {last:.3}"
         ),
@@ -311,5 +317,38 @@ fn fell(curve: &Curve) -> Option<Gate> {
             "the behaviour loss rose from {first:.3} to {last:.3}; check that the probe is scaled as the networks' training data was"
         ),
     };
-    Some(Gate::new("behaviour", share, 0.0, 1.0, verdict))
+    // Of the larger of both, so at least -2.
+    Some(Gate::new("behaviour", change, -2.0, 0.0, verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_of_any_sign_is_seen_to_fall_or_to_rise() {
+        let gate = |losses: &[f64]| {
+            let points = losses.iter().map(|loss| (1, *loss)).collect();
+            fell(&Curve {
+                name: String::new(),
+                points,
+            })
+        };
+        assert!(gate(&[]).is_none() && gate(&[0.5]).is_none());
+        for (losses, falls) in [
+            ([1.0, 0.5], true),
+            ([-1.0, -5.0], true),
+            ([0.0, -7.0], true),
+            ([1.0, -1.0], true),
+            ([0.5, 1.0], false),
+            ([-2.0, -1.0], false),
+            ([0.0, 9.0], false),
+        ] {
+            let gate = gate(&losses).unwrap();
+            assert!(
+                gate.value.is_finite() && gate.passed == falls,
+                "{losses:?} {gate:?}"
+            );
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::diffusion::times;
 use crate::error::{Error, Result};
 use crate::generator::{
     Batch, CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine, Device, Engine,
-    GeneratorFile, Sampler,
+    GeneratorFile, MOST_STEPS, Sampler,
 };
 use crate::layout::{Dtype, Role, TensorSpec};
 use crate::noise::{Noise, Purpose};
@@ -243,6 +243,11 @@ impl OnDeviceFlow {
         device: tch::Device,
     ) -> Result<Tensor> {
         let steps = batch.options.steps.unwrap_or(steps);
+        if steps > MOST_STEPS {
+            return Err(Error::invalid(format!(
+                "{steps} sampling steps on CUDA; ask for {MOST_STEPS} at most"
+            )));
+        }
         let h = FRAC_PI_2 / steps as f64;
         let velocity = self.guided(batch, steps, device)?;
         let mut before: Option<Tensor> = None;

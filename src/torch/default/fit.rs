@@ -44,7 +44,7 @@ const LOOK: u64 = 100;
 /// Numbers of a step beside its batch: the optimizer's, and how much of the average is forgotten.
 const NUMBERS: usize = COEFFICIENTS + 1;
 /// Steps before one is recorded, in which libtorch sets up what it needs on the device.
-const WARM: u64 = 3;
+const LAUNCHED: u64 = 3;
 /// Noise draws per held-out snapshot, when looking and for the gain.
 const DRAWS: usize = 32;
 /// Snapshots below which there is nothing to learn beyond a Gaussian.
@@ -121,22 +121,25 @@ pub(super) fn flow(
     let total = job.options.steps.unwrap_or(STEPS);
     let meter = Meter::new("denoiser", state.step, total);
     // Goes before the tensors that it may have recorded.
-    let mut recorder = Recorder::open(job.device)?;
-    let mut warm = 0;
+    let mut recorder = Recorder::open(job.device);
+    let mut launched = 0;
     while state.step < total {
         let end = (state.step + LOOK - state.step % LOOK).min(total);
         learner.draw(&train, noise, state.step..end, total)?;
         for step in state.step..end {
-            match &mut recorder {
-                Some(recorder) if warm >= WARM => {
-                    if !recorder.is_recorded() {
-                        recorder.record(|| learner.step())?;
-                    }
-                    recorder.replay()?;
-                }
+            if launched == LAUNCHED
+                && let Some(able) = &mut recorder
+                && let Err(why) = able.record(|| learner.step())
+            {
+                // None of the step has run, and it can be launched like those before.
+                report.notes.push(format!("steps were not recorded: {why}"));
+                recorder = None;
+            }
+            match &recorder {
+                Some(recorder) if recorder.is_recorded() => recorder.replay()?,
                 _ => learner.step()?,
             }
-            warm += 1;
+            launched += 1;
             job.tick(
                 &meter,
                 step + 1,

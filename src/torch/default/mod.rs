@@ -15,12 +15,13 @@ use std::collections::HashMap;
 
 use half::f16;
 use half::vec::HalfFloatVecExt;
+use serde_json::json;
 
 use super::checkpoint::Checkpoint;
 use super::train::Job;
 use crate::codec::{Fit, strips};
 use crate::container::Entry;
-use crate::denoiser::{Behaviour, Flow};
+use crate::denoiser::{Architecture, Behaviour, Flow};
 use crate::error::{Error, Result};
 use crate::generator::{
     CALIBRATION_MATRIX, CALIBRATION_SHIFT, Calibration, DefaultConfig, EngineName, LatentSampler,
@@ -69,70 +70,86 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
         behaviour: None,
         steps,
     };
-    let mut raw = None;
     let mut checkpoint = job.checkpoint("", None)?;
-    let trained = fit::flow(job, &codec, &mut checkpoint, &mut report)?;
-    let architecture = trained.as_ref().map(|trained| trained.architecture);
-    if let Some(trained) = trained {
-        let width = trained.architecture.width;
-        tensors = trained.tensors;
-        tensors
-            .iter_mut()
-            .for_each(|tensor| *tensor = kept(tensor, job.options.precision));
-        sampler.flow = Some(Flow::read(&lookup(&tensors), trained.architecture)?);
-        let drawn = judge::draw(job, &sampler, width, judge::SAMPLES)?;
-        raw = mean(drawn.iter().map(|z| f64::from(*z).powi(2))).map(f64::sqrt);
-        let calibration = Calibration::fit(&drawn, width)?;
-        tensors.push(named(
-            CALIBRATION_MATRIX,
-            &[width, width],
-            &calibration.matrix,
-        ));
-        tensors.push(named(CALIBRATION_SHIFT, &[width], &calibration.shift));
-        sampler.calibration = Some(calibration);
+    let flow = learn_flow(
+        job,
+        &codec,
+        &mut sampler,
+        &mut tensors,
+        &mut checkpoint,
+        &mut report,
+    )?;
+    // Samples that it learns from are those of the flow as the file keeps it.
+    let of_loss = |loss: &&mut BehaviourLoss| json!([loss.digest(), job.options.precision]);
+    let mut second = job.checkpoint(".behaviour", loss.as_ref().map(of_loss))?;
+    let mut taught = None;
+    if let Some(loss) = loss {
+        let learned = behaviour::teach(job, loss, &codec, &sampler, &mut second, &mut report)?;
+        let learned = taught.insert(learned);
+        let of_file = learned.tensors.iter();
+        let of_file: Vec<Tensor> = of_file
+            .map(|tensor| kept(tensor, job.options.precision))
+            .collect();
+        let network = Behaviour::read(&lookup(&of_file), learned.shape, codec.latents)?;
+        sampler.behaviour = Some(network);
+        tensors.extend(of_file);
     }
-    let mut taught_so_far = None;
-    let taught = match loss {
-        Some(loss) => {
-            let checkpoint = job.checkpoint(".behaviour", Some(loss.digest()))?;
-            let checkpoint = taught_so_far.insert(checkpoint);
-            let taught = behaviour::teach(job, loss, &codec, &sampler, checkpoint, &mut report)?;
-            Some(taught)
-        }
-        None => None,
-    };
-    if let Some(taught) = &taught {
-        let learned = taught.tensors.iter();
-        let first = tensors.len();
-        tensors.extend(learned.map(|tensor| kept(tensor, job.options.precision)));
-        let lookup = lookup(&tensors[first..]);
-        sampler.behaviour = Some(Behaviour::read(&lookup, taught.shape, codec.latents)?);
-    }
+    let raw = flow.map(|(_, raw)| raw);
     judge::judge(job, &codec, &sampler, raw, &mut report)?;
 
     let config = DefaultConfig {
         latents: codec.latents,
         residual: codec.truncated,
-        flow: architecture,
+        flow: flow.map(|(architecture, _)| architecture),
         steps,
         behaviour: taught.as_ref().map(|taught| taught.shape),
     };
-    let directions = taught.map_or(Vec::new(), |taught| taught.directions);
     let rows = config.rows();
     let config =
         serde_json::to_value(config).map_err(|error| Error::Internal(error.to_string()))?;
     let decoder = Decoder {
         codec: &codec,
         rows,
-        directions: &directions,
+        directions: taught.as_ref().map_or(&[], |taught| &taught.directions),
     };
     let report = write(job, &decoder, config, &tensors, report)?;
     checkpoint.remove();
-    taught_so_far.into_iter().for_each(Checkpoint::remove);
+    second.remove();
     Ok(report)
 }
 
-/// What decodes latents, with the new directions that a behaviour loss added.
+/// Trains and calibrates the flow, and adds it to the sampler and to the file's tensors. Returns its architecture and
+/// the root-mean-square of its latents before calibration; none where the snapshots are too few.
+fn learn_flow(
+    job: &mut Job,
+    codec: &Fit,
+    sampler: &mut LatentSampler,
+    tensors: &mut Vec<Tensor>,
+    checkpoint: &mut Checkpoint,
+    report: &mut Report,
+) -> Result<Option<(Architecture, f64)>> {
+    let Some(trained) = fit::flow(job, codec, checkpoint, report)? else {
+        return Ok(None);
+    };
+    let width = trained.architecture.width;
+    let learned = trained
+        .tensors
+        .iter()
+        .map(|tensor| kept(tensor, job.options.precision));
+    tensors.extend(learned);
+    sampler.flow = Some(Flow::read(&lookup(tensors), trained.architecture)?);
+    let drawn = judge::draw(job, sampler, width, judge::SAMPLES)?;
+    let squares = drawn.iter().map(|z| f64::from(*z).powi(2));
+    let raw = mean(squares).unwrap_or(0.0).sqrt();
+    let calibration = Calibration::fit(&drawn, width)?;
+    let matrix = named(CALIBRATION_MATRIX, &[width, width], &calibration.matrix);
+    let shift = named(CALIBRATION_SHIFT, &[width], &calibration.shift);
+    tensors.extend([matrix, shift]);
+    sampler.calibration = Some(calibration);
+    Ok(Some((trained.architecture, raw)))
+}
+
+/// What decodes latents, with the free directions that a behaviour loss added.
 struct Decoder<'a> {
     codec: &'a Fit,
     /// Latents and directions.
