@@ -1,8 +1,8 @@
-// Work of one thread on a CUDA device, recorded once as a graph and replayed many times: one launch for all of its
-// kernels. Loaded by src/torch/graph.rs once libtorch_cuda is in the process, from which every symbol comes.
+// Work on a CUDA device, recorded once as a graph and replayed many times: one launch for all of its kernels. Loaded by
+// src/torch/graph.rs once libtorch_cuda is in the process, from which every symbol comes.
 //
-// All that is recorded and replayed runs on a stream of the recorder's own, which is the thread's current one from
-// open to close. Functions return 0, or write a message and return 1; no exception leaves them.
+// Recording wants a stream of its own, which is the thread's current one from begin to end; a replay runs on the current
+// stream. Functions return 0, or write a message and return 1; no exception leaves them.
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -15,17 +15,12 @@
 namespace {
 
 struct Recorder {
-    c10::cuda::CUDAStream own;
-    // The stream and its device, which recording asks the thread for.
-    std::optional<c10::cuda::CUDAStreamGuard> current;
+    c10::DeviceIndex device;
     at::cuda::CUDAGraph graph;
+    // The stream and its device, while recording.
+    std::optional<c10::cuda::CUDAStreamGuard> own;
     // From the begin of a recording to a clean end of it.
     bool is_recording = false;
-
-    explicit Recorder(c10::DeviceIndex device) : own(c10::cuda::getStreamFromPool(false, device)) {
-        c10::cuda::getCurrentCUDAStream(device).synchronize();
-        current.emplace(own);
-    }
 };
 
 template <typename Work> int guarded(char *message, std::size_t size, Work work) {
@@ -46,7 +41,9 @@ extern "C" {
 
 __attribute__((visibility("default"))) int pdiff_graph_open(int device, void **out, char *message, std::size_t size) {
     return guarded(message, size, [&] {
-        *out = std::make_unique<Recorder>(static_cast<c10::DeviceIndex>(device)).release();
+        auto made = std::make_unique<Recorder>();
+        made->device = static_cast<c10::DeviceIndex>(device);
+        *out = made.release();
     });
 }
 
@@ -54,32 +51,37 @@ __attribute__((visibility("default"))) int pdiff_graph_open(int device, void **o
 __attribute__((visibility("default"))) int pdiff_graph_begin(void *recorder, char *message, std::size_t size) {
     return guarded(message, size, [&] {
         auto &mine = *static_cast<Recorder *>(recorder);
+        c10::cuda::getCurrentCUDAStream(mine.device).synchronize();
+        mine.own.emplace(c10::cuda::getStreamFromPool(false, mine.device));
         mine.is_recording = true;
         mine.graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
     });
 }
 
 __attribute__((visibility("default"))) int pdiff_graph_end(void *recorder, char *message, std::size_t size) {
-    return guarded(message, size, [&] {
-        auto &mine = *static_cast<Recorder *>(recorder);
+    auto &mine = *static_cast<Recorder *>(recorder);
+    const int status = guarded(message, size, [&] {
         mine.graph.capture_end();
         mine.is_recording = false;
     });
+    mine.own.reset();
+    return status;
 }
 
 __attribute__((visibility("default"))) int pdiff_graph_replay(void *recorder, char *message, std::size_t size) {
     return guarded(message, size, [&] { static_cast<Recorder *>(recorder)->graph.replay(); });
 }
 
-// Waits for the work, gives the thread its stream back, and frees the recorder: unless a recording failed, of which
-// libtorch's allocator may keep a reference to the graph.
+// Waits for the current stream's work, and frees the recorder: unless a recording failed, of which libtorch's allocator
+// may keep a reference to the graph.
 __attribute__((visibility("default"))) int pdiff_graph_close(void *recorder, char *message, std::size_t size) {
     std::unique_ptr<Recorder> owned(static_cast<Recorder *>(recorder));
     return guarded(message, size, [&] {
-        Recorder &mine = *owned;
-        if (mine.is_recording) owned.release();
-        mine.current.reset();
-        mine.own.synchronize();
+        if (owned->is_recording) {
+            owned.release()->own.reset();
+            return;
+        }
+        c10::cuda::getCurrentCUDAStream(owned->device).synchronize();
     });
 }
 

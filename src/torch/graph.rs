@@ -27,13 +27,15 @@ struct Functions {
     close: Call,
 }
 
-/// A stream on which one piece of work is recorded and replayed. Until it goes, all work of this thread on its
-/// device runs there.
+/// One piece of work that is recorded and replayed.
 pub(super) struct Recorder {
     functions: &'static Functions,
     recorder: *mut c_void,
     is_recorded: bool,
 }
+
+// SAFETY: a graph belongs to its device and to no thread; begin and end run in one call of one thread.
+unsafe impl Send for Recorder {}
 
 impl Recorder {
     /// None where the device is none of CUDA's, or where this machine does not let graphs be recorded.
@@ -84,7 +86,7 @@ impl Recorder {
     }
 
     fn call(&self, function: Call) -> Result<()> {
-        // SAFETY: the recorder is open, and used by one thread as it is not Send.
+        // SAFETY: the recorder is open, and used by one thread at a time as it is not Sync.
         checked(|message| unsafe { function(self.recorder, message, MESSAGE) })
     }
 }

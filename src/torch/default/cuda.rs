@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::super::arena::{Arena, Plan, copy_out, tensor};
 use super::super::device::resolve;
+use super::super::graph::Recorder;
 use super::behaviour::BehaviourModule;
 use super::module::FlowModule;
 use crate::codec::strips;
@@ -16,8 +17,8 @@ use crate::denoiser::{Architecture, time_features};
 use crate::diffusion::times;
 use crate::error::{Error, Result};
 use crate::generator::{
-    Batch, CALIBRATION_MATRIX, CALIBRATION_SHIFT, DefaultConfig, DefaultEngine, Device, Engine,
-    GeneratorFile, MOST_STEPS, Sampler,
+    Batch, CALIBRATION_MATRIX, CALIBRATION_SHIFT, Cancel, DefaultConfig, DefaultEngine, Device,
+    Engine, GeneratorFile, MOST_STEPS, Sampler,
 };
 use crate::layout::{Dtype, Role, TensorSpec};
 use crate::noise::{Noise, Purpose};
@@ -25,6 +26,9 @@ use crate::normalize::EPSILON;
 
 /// Devices whose copies are kept.
 const CUDA_DEVICES: usize = 16;
+
+/// Routes that are kept recorded: a request's whole batches and its last one, of two requests.
+const RECORDED: usize = 4;
 
 /// Networks of a batch on CUDA at most.
 const CUDA_BATCH: usize = 4096;
@@ -83,7 +87,7 @@ impl Engine for OnCuda {
             let device = resolve(batch.options.device)?;
             OnDevice::new(&self.file, device).map(Mutex::new)
         })?;
-        let device = device
+        let mut device = device
             .lock()
             .map_err(|_| Error::Internal("an earlier call on this device panicked".into()))?;
         device.sample(&self.cpu, &self.file, batch, out)
@@ -113,6 +117,29 @@ struct OnDeviceFlow {
     gain: Tensor,
     /// [width, width] and [width].
     calibration: [Tensor; 2],
+    /// What the last call asked for, where it was not recorded.
+    last: Option<Route>,
+    /// The latest ones at the end.
+    recorded: Vec<Recorded>,
+}
+
+/// What decides which kernels run from noise to latents.
+#[derive(Clone, PartialEq)]
+struct Route {
+    rows: usize,
+    steps: usize,
+    sampler: Option<Sampler>,
+    /// None without a condition.
+    guidance: Option<f32>,
+}
+
+/// A route as a graph, and the tensors that it reads and writes.
+struct Recorded {
+    recorder: Recorder,
+    route: Route,
+    y: Tensor,
+    features: Vec<Tensor>,
+    z: Tensor,
 }
 
 impl OnDevice {
@@ -161,6 +188,8 @@ impl OnDevice {
                     put(CALIBRATION_MATRIX, &[width, width])?,
                     put(CALIBRATION_SHIFT, &[width])?,
                 ],
+                last: None,
+                recorded: Vec::new(),
             })
         };
         let scales = container.f32_copied(
@@ -188,7 +217,7 @@ impl OnDevice {
 
     /// What [`DefaultEngine`] does with the batch, within float32's rounding.
     pub(super) fn sample(
-        &self,
+        &mut self,
         cpu: &DefaultEngine,
         file: &GeneratorFile,
         batch: &Batch,
@@ -198,7 +227,7 @@ impl OnDevice {
         let parameters = layout.parameters();
         let latents = cpu.latents.noise(batch);
         let mut z = tensor(&latents, &[batch.count as i64, -1], self.device)?;
-        if let Some(flow) = &self.flow {
+        if let Some(flow) = &mut self.flow {
             let width = flow.architecture.width as i64;
             let rest = z.f_narrow(1, width, z.size()[1] - width)?;
             let moved = flow.run(z.f_narrow(1, 0, width)?, batch, self.steps, self.device)?;
@@ -234,10 +263,11 @@ impl OnDevice {
 }
 
 impl OnDeviceFlow {
-    /// Moves noise `y` [n, width] to latents.
+    /// Moves noise `y` [n, width] to latents. What is asked for a second time in a row is recorded, and then
+    /// replayed: many launches become one.
     fn run(
-        &self,
-        mut y: Tensor,
+        &mut self,
+        y: Tensor,
         batch: &Batch,
         steps: usize,
         device: tch::Device,
@@ -248,13 +278,105 @@ impl OnDeviceFlow {
                 "{steps} sampling steps on CUDA; ask for {MOST_STEPS} at most"
             )));
         }
-        let h = FRAC_PI_2 / steps as f64;
-        let velocity = self.guided(batch, steps, device)?;
+        let route = Route {
+            rows: batch.count,
+            steps,
+            sampler: batch.options.sampler,
+            guidance: batch.condition.is_some().then_some(batch.options.guidance),
+        };
+        let features = self.features(batch, &route, device)?;
+        if let Some(recorded) = self.recorded.iter_mut().find(|other| other.route == route) {
+            recorded.y.f_copy_(&y)?;
+            for (to, from) in recorded.features.iter_mut().zip(&features) {
+                to.f_copy_(from)?;
+            }
+            recorded.recorder.replay()?;
+            return Ok(recorded.z.shallow_clone());
+        }
+        let z = self.pass(&y, &features, &route, batch.cancel)?;
+        if self.last.as_ref() == Some(&route) {
+            self.record(route, y, features, batch.cancel, device);
+        } else {
+            self.last = Some(route);
+        }
+        Ok(z)
+    }
+
+    /// Records a route for the next time, or leaves it where that cannot be done.
+    fn record(
+        &mut self,
+        route: Route,
+        y: Tensor,
+        features: Vec<Tensor>,
+        cancel: &Cancel,
+        device: tch::Device,
+    ) {
+        let Some(mut recorder) = Recorder::open(device) else {
+            return;
+        };
+        let mut moved = None;
+        let done = y.f_contiguous().map_err(Error::from).and_then(|y| {
+            recorder.record(|| {
+                moved = Some(self.pass(&y, &features, &route, cancel)?);
+                Ok(())
+            })?;
+            Ok(y)
+        });
+        if let (Ok(y), Some(z)) = (done, moved) {
+            if self.recorded.len() == RECORDED {
+                self.recorded.remove(0);
+            }
+            self.recorded.push(Recorded {
+                recorder,
+                route,
+                y,
+                features,
+                z,
+            });
+        }
+    }
+
+    /// The embedding's inputs at all times of a route [steps + 1, inputs]: with the condition, and where there is guidance
+    /// also without. They go to the device once.
+    fn features(&self, batch: &Batch, route: &Route, device: tch::Device) -> Result<Vec<Tensor>> {
+        let inputs = self.architecture.embedding_inputs();
+        let at_all = |condition: Option<&[f32]>| -> Result<Tensor> {
+            let mut features = Vec::with_capacity((route.steps + 1) * inputs);
+            // Heun looks at the end too.
+            for theta in times(0.0, FRAC_PI_2, route.steps).chain([FRAC_PI_2]) {
+                let begin = features.len();
+                features.extend(time_features(theta));
+                if let Some(condition) = condition {
+                    features.extend_from_slice(condition);
+                    features.push(1.0);
+                }
+                features.resize(begin + inputs, 0.0);
+            }
+            tensor(&features, &[-1, inputs as i64], device)
+        };
+        let mut features = vec![at_all(batch.condition.as_deref())?];
+        if route.guidance.is_some_and(|guidance| guidance != 1.0) {
+            features.push(at_all(None)?);
+        }
+        Ok(features)
+    }
+
+    /// From noise `y` [n, width] to latents, launch by launch.
+    fn pass(
+        &self,
+        y: &Tensor,
+        features: &[Tensor],
+        route: &Route,
+        cancel: &Cancel,
+    ) -> Result<Tensor> {
+        let h = FRAC_PI_2 / route.steps as f64;
+        let velocity = |y: &Tensor, step| self.guided(y, features, route, step);
+        let mut y = y.shallow_clone();
         let mut before: Option<Tensor> = None;
-        for i in 0..steps {
-            batch.cancel.check()?;
+        for i in 0..route.steps {
+            cancel.check()?;
             let d = velocity(&y, i)?;
-            let slope = match (batch.options.sampler, &before) {
+            let slope = match (route.sampler, &before) {
                 (Some(Sampler::Euler), _) => d.shallow_clone(),
                 (Some(Sampler::Heun), _) => {
                     let next = velocity(&y.f_add(&d.f_mul_scalar(h)?)?, i + 1)?;
@@ -270,44 +392,24 @@ impl OnDeviceFlow {
         Ok(y.f_matmul(matrix)?.f_add(shift)?)
     }
 
-    /// The velocity at a number of step; the embedding's inputs at all of them go to the device once.
+    /// The velocity at the time of a step.
     fn guided(
         &self,
-        batch: &Batch,
-        steps: usize,
-        device: tch::Device,
-    ) -> Result<impl Fn(&Tensor, usize) -> Result<Tensor>> {
-        let inputs = self.architecture.embedding_inputs();
-        let at_all = |condition: Option<&[f32]>| -> Result<Tensor> {
-            let mut features = Vec::with_capacity((steps + 1) * inputs);
-            // Heun looks at the end too.
-            for theta in times(0.0, FRAC_PI_2, steps).chain([FRAC_PI_2]) {
-                let begin = features.len();
-                features.extend(time_features(theta));
-                if let Some(condition) = condition {
-                    features.extend_from_slice(condition);
-                    features.push(1.0);
-                }
-                features.resize(begin + inputs, 0.0);
-            }
-            tensor(&features, &[-1, inputs as i64], device)
-        };
-        let guidance = f64::from(batch.options.guidance);
-        let plain = at_all(batch.condition.as_deref())?;
-        let is_guided = batch.condition.is_some() && guidance != 1.0;
-        let free = is_guided.then(|| at_all(None)).transpose()?;
-        let at = |y: &Tensor, features: &Tensor, step: usize| -> Result<Tensor> {
+        y: &Tensor,
+        features: &[Tensor],
+        route: &Route,
+        step: usize,
+    ) -> Result<Tensor> {
+        let at = |features: &Tensor| -> Result<Tensor> {
             let features = features.f_narrow(0, step as i64, 1)?;
             let velocity = self.module.velocity(&self.arena, y, &features)?;
             Ok(velocity.f_mul(&self.gain)?)
         };
-        Ok(move |y: &Tensor, step: usize| {
-            let plain = at(y, &plain, step)?;
-            let Some(free) = &free else {
-                return Ok(plain);
-            };
-            let free = at(y, free, step)?;
-            Ok(free.f_add(&plain.f_sub(&free)?.f_mul_scalar(guidance)?)?)
-        })
+        let plain = at(&features[0])?;
+        let (Some(free), Some(guidance)) = (features.get(1), route.guidance) else {
+            return Ok(plain);
+        };
+        let free = at(free)?;
+        Ok(free.f_add(&plain.f_sub(&free)?.f_mul_scalar(f64::from(guidance))?)?)
     }
 }
