@@ -1,39 +1,7 @@
 /* Training by a behaviour loss: by a probe and by a callback, and what is refused. */
-#include "harness.h"
+#include "probe.h"
 
-#include <math.h>
-
-enum { PARAMETERS = 8, COUNT = 64, EXAMPLES = 6, STEPS = 60, NETWORKS = 32 };
-
-static const char *spec =
-    "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": \"fc.weight\", \"bias\": \"fc.bias\"}]}}";
-static const float inputs[EXAMPLES][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {-1, 0, 0}, {0, -1, 0}, {0, 0, -1}};
-static const int64_t classes[EXAMPLES] = {0, 1, 0, 1, 0, 1};
-
-static void make_probe(pdiff_probe *probe) {
-    pdiff_init(probe, sizeof *probe);
-    probe->inputs = inputs[0];
-    probe->labels = classes;
-    probe->count = EXAMPLES;
-    probe->features = 3;
-    probe->spec = spec;
-}
-
-/* Mean cross-entropy of a network on the probe. */
-static double on_probe(const float *network) {
-    double sum = 0.0;
-    size_t i, j, k;
-    for (i = 0; i < EXAMPLES; i++) {
-        double out[2];
-        for (j = 0; j < 2; j++) {
-            out[j] = (double)network[6 + j];
-            for (k = 0; k < 3; k++)
-                out[j] += (double)network[3 * j + k] * (double)inputs[i][k];
-        }
-        sum += log(exp(out[0]) + exp(out[1])) - out[classes[i]];
-    }
-    return sum / EXAMPLES;
-}
+enum { COUNT = 64, STEPS = 60, NETWORKS = 32 };
 
 /* The square of the distance from 1. */
 static double from_one(const float *network) {
@@ -99,17 +67,17 @@ static void a_probe_teaches(pdiff_train_options options) {
     options.probe = &probe;
     options.behaviour_batch = 4;
     OK(pdiff_train("zoo", "taught.pdiff", &options, NULL, &error));
-    EXPECT(mean("taught.pdiff", on_probe) < mean("plain.pdiff", on_probe) - 0.01);
+    EXPECT(mean("taught.pdiff", loss_of) < mean("plain.pdiff", loss_of) - 0.01);
     /* The generator says so, and half the precision samples alike. */
     once = read_file("taught.pdiff", &length);
     OK(pdiff_train("zoo", "again.pdiff", &options, NULL, &error));
     again = read_file("again.pdiff", &again_length);
-    EXPECT(length == again_length && fabs(mean("again.pdiff", on_probe) - mean("taught.pdiff", on_probe)) < 1e-9);
+    EXPECT(length == again_length && fabs(mean("again.pdiff", loss_of) - mean("taught.pdiff", loss_of)) < 1e-9);
     free(once);
     free(again);
     options.precision = PDIFF_DTYPE_F16;
     OK(pdiff_train("zoo", "half.pdiff", &options, NULL, &error));
-    EXPECT(fabs(mean("half.pdiff", on_probe) - mean("taught.pdiff", on_probe)) < 1e-3);
+    EXPECT(fabs(mean("half.pdiff", loss_of) - mean("taught.pdiff", loss_of)) < 1e-3);
 }
 
 static void a_callback_teaches(pdiff_train_options options) {

@@ -1,40 +1,8 @@
 /* Polishing samples: by a probe and by a callback, the same networks every way, and what is refused. */
 #include "dlpack.h"
-#include "harness.h"
+#include "probe.h"
 
-#include <math.h>
-
-enum { PARAMETERS = 8, COUNT = 5, EXAMPLES = 6, STEPS = 9 };
-
-static const char *spec =
-    "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": \"fc.weight\", \"bias\": \"fc.bias\"}]}}";
-static const float inputs[EXAMPLES][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {-1, 0, 0}, {0, -1, 0}, {0, 0, -1}};
-static const int64_t classes[EXAMPLES] = {0, 1, 0, 1, 0, 1};
-
-/* Mean cross-entropy of a network on the probe. */
-static double loss_of(const float *network) {
-    double sum = 0.0;
-    size_t i, j, k;
-    for (i = 0; i < EXAMPLES; i++) {
-        double out[2];
-        for (j = 0; j < 2; j++) {
-            out[j] = (double)network[6 + j];
-            for (k = 0; k < 3; k++)
-                out[j] += (double)network[3 * j + k] * (double)inputs[i][k];
-        }
-        sum += log(exp(out[0]) + exp(out[1])) - out[classes[i]];
-    }
-    return sum / EXAMPLES;
-}
-
-static void make_probe(pdiff_probe *probe) {
-    pdiff_init(probe, sizeof *probe);
-    probe->inputs = inputs[0];
-    probe->labels = classes;
-    probe->count = EXAMPLES;
-    probe->features = 3;
-    probe->spec = spec;
-}
+enum { COUNT = 5, STEPS = 9 };
 
 static void polished_networks_are_better_and_the_same_every_way(const pdiff_generator *generator) {
     float plain[COUNT][PARAMETERS], whole[COUNT][PARAMETERS], part[COUNT][PARAMETERS];
