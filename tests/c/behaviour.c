@@ -3,15 +3,6 @@
 
 enum { COUNT = 64, STEPS = 60, NETWORKS = 32 };
 
-/* The square of the distance from 1. */
-static double from_one(const float *network) {
-    double sum = 0.0;
-    size_t i;
-    for (i = 0; i < PARAMETERS; i++)
-        sum += pow((double)network[i] - 1.0, 2.0);
-    return sum;
-}
-
 /* The mean of a loss over a generator's samples. */
 static double mean(const char *path, double (*loss)(const float *)) {
     static float networks[COUNT][PARAMETERS];

@@ -64,15 +64,6 @@ typedef struct host {
     pdiff_cancel *cancel;
 } host;
 
-/* The square of the distance from 1. */
-static double from_one(const float *network) {
-    double sum = 0.0;
-    size_t i;
-    for (i = 0; i < PARAMETERS; i++)
-        sum += pow((double)network[i] - 1.0, 2.0);
-    return sum;
-}
-
 /* Half of it, and its gradient. */
 static int32_t to_one(void *context, uint64_t number, uint64_t step, const float *network, uint64_t parameters,
                       double *loss, float *gradient) {

@@ -38,4 +38,13 @@ static inline void make_probe(pdiff_probe *probe) {
     probe->spec = spec;
 }
 
+/* The square of the distance from 1. */
+static inline double from_one(const float *network) {
+    double sum = 0.0;
+    size_t i;
+    for (i = 0; i < PARAMETERS; i++)
+        sum += pow((double)network[i] - 1.0, 2.0);
+    return sum;
+}
+
 #endif
