@@ -579,7 +579,7 @@ typedef struct pdiff_train_options {
      */
     uint64_t behaviour_steps;
     /**
-     * Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
+     * Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
      */
     uint64_t behaviour_batch;
 } pdiff_train_options;

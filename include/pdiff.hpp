@@ -374,7 +374,7 @@ struct TrainOptions {
     OnGradient gradient = {};
     /// Steps of the behaviour loss; 0: 5,000.
     std::uint64_t behaviour_steps = 0;
-    /// Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
+    /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
     std::uint64_t behaviour_batch = 0;
     /// Called as the work goes on.
     OnProgress progress = {};

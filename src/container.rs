@@ -259,6 +259,12 @@ impl Container {
             .ok_or_else(|| Error::corrupt(&self.path, format!("no {key} in its metadata")))
     }
 
+    /// What tells this file's content from any other's.
+    #[cfg(feature = "torch")]
+    pub(crate) fn checksum(&self) -> Result<&str> {
+        self.text(CHECKSUM)
+    }
+
     /// The tensors' names.
     #[cfg(feature = "torch")]
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {

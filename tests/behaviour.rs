@@ -11,8 +11,8 @@ const SNAPSHOTS: usize = 40;
 const PARAMETERS: usize = 12;
 const STEPS: u64 = 250;
 
-/// Networks of one tensor, scattered about 0.
-struct Scattered;
+/// Networks of one tensor, scattered about 0 at a scale.
+struct Scattered(f32);
 
 impl SnapshotSource for Scattered {
     fn len(&self) -> usize {
@@ -25,9 +25,8 @@ impl SnapshotSource for Scattered {
 
     fn read(&self, index: usize) -> Result<Snapshot> {
         let number = |i: usize| {
-            ((index * 37 + i * 11 + i * index) as f32)
-                .sin()
-                .to_le_bytes()
+            let angle = index * 37 + i * 11 + i * index;
+            (self.0 * (angle as f32).sin()).to_le_bytes()
         };
         let spec = TensorSpec::new("weight", &[PARAMETERS], Dtype::F32);
         Ok(Snapshot {
@@ -49,15 +48,24 @@ fn to_zero(_: At, network: &[f32], gradient: &mut [f32]) -> Result<f64> {
 #[test]
 fn it_resumes_to_the_same_generator() {
     let folder = tempfile::tempdir().unwrap();
-    let zoo = folder.path().join("zoo");
-    pdiff::collect(&zoo, &Scattered, &Default::default(), &mut |_| Ok(())).unwrap();
+    for (name, scale) in [("zoo", 1.0), ("other", 2.0)] {
+        let zoo = folder.path().join(name);
+        pdiff::collect(
+            &zoo,
+            &Scattered(scale),
+            &Default::default(),
+            &mut |_| Ok(()),
+        )
+        .unwrap();
+    }
     let options = TrainOptions {
         steps: Some(20),
         checkpoint_seconds: 0,
         ..Default::default()
     };
     // The step of the behaviour loss that a training begins at, and how it ends.
-    let trained = |name: &str, end: u64| {
+    let trained = |zoo: &str, name: &str, end: u64| {
+        let zoo = folder.path().join(zoo);
         let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
         loss.steps = STEPS;
         let mut first = None;
@@ -83,11 +91,14 @@ fn it_resumes_to_the_same_generator() {
             .unwrap();
         network
     };
-    let broken = trained("net.pdiff", 130);
-    assert!(matches!(broken, (1, Err(Error::Cancelled))), "{broken:?}");
-    let resumed = trained("net.pdiff", 0);
+    // What another collection of the same layout has left behind is passed over.
+    for zoo in ["other", "zoo"] {
+        let broken = trained(zoo, "net.pdiff", 130);
+        assert!(matches!(broken, (1, Err(Error::Cancelled))), "{broken:?}");
+    }
+    let resumed = trained("zoo", "net.pdiff", 0);
     assert!(matches!(resumed, (101, Ok(()))), "{resumed:?}");
-    trained("fresh.pdiff", 0).1.unwrap();
+    trained("zoo", "fresh.pdiff", 0).1.unwrap();
     assert_eq!(network("net.pdiff"), network("fresh.pdiff"));
     let left = std::fs::read_dir(folder.path()).unwrap();
     let names = left.map(|entry| entry.unwrap().file_name().display().to_string());

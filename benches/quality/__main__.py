@@ -6,12 +6,15 @@ beside the samples, and keeps docs/results/quality.json, docs/benchmarks.md and 
 
 import argparse
 import json
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 
 import figures
 import page
-from cells import ROOT, Maker, fetch, write
+from cells import ROOT, Maker, write
 from rigs import RIGS, SHORT
 
 RESULTS = ROOT / "docs/results/quality.json"
@@ -25,32 +28,59 @@ def main():
     parser.add_argument("--short", action="store_true", help="every stage at reduced size; leaves docs alone")
     parser.add_argument("--programs", type=Path, default=ROOT / "target/release", help="where pdiff and zoo are")
     parser.add_argument("--pytorch", default="python3", help="a Python with PyTorch, for the published flow")
+    parser.add_argument("--jobs", type=int, default=1, help="zoos that are worked on at a time")
     parser.add_argument("--build", type=Path, default=ROOT / "build/quality", help="where cells are kept")
     options = parser.parse_args()
     rigs = SHORT if options.short else RIGS
     if unknown := [name for name in options.rigs if name not in rigs]:
         parser.error(f"no rig {unknown[0]}; there are {', '.join(rigs)}")
     pytorch = found(options.pytorch)
-    for name in options.rigs or rigs:
-        rig = rigs[name]
-        fetch(rig)
-        if rig.published and not pytorch:
-            print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
-        maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
-        made = maker.make(lambda cell: print(f"{name}: {cell}", flush=True))
-        result = {
-            "about": rig.about,
-            "kind": rig.kind,
-            "budgets": figures.budgets(made),
-            "cost": figures.cost(made),
-        }
-        for budget, rows in result["budgets"].items():
-            print(f"\n{name}, {budget}\n")
-            print(page.table(rows))
-            print("\n".join(figures.verdicts(rows)), flush=True)
-        print(page.price(result["cost"]), flush=True)
-        if not options.short:
-            publish(name, result)
+    # In the benchmark's order; a rig's tables come when its last zoo is done.
+    with ThreadPoolExecutor(options.jobs, initializer=take, initargs=[shares(options.jobs)]) as pool:
+        work = {}
+        try:
+            for name in options.rigs or rigs:
+                rig = rigs[name]
+                if rig.published and not pytorch:
+                    print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+                maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
+                maker.prepare()
+                work[name] = [pool.submit(maker.make, seed) for seed in rig.zoo_seeds]
+            for name, zoos in work.items():
+                report(name, rigs[name], [cell for zoo in zoos for cell in zoo.result()], not options.short)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def shares(jobs):
+    """Each job's processors."""
+    processors = sorted(os.sched_getaffinity(0))
+    shares = Queue()
+    for job in range(jobs):
+        shares.put(processors[job % len(processors) :: jobs])
+    return shares
+
+
+def take(shares):
+    """Keeps a thread, and what it starts, to processors of its own: programs that share them wait for each other."""
+    os.sched_setaffinity(0, shares.get())
+
+
+def report(name, rig, cells, is_kept):
+    """Prints a rig's tables and, where asked, keeps them in the documents."""
+    result = {
+        "about": rig.about,
+        "kind": rig.kind,
+        "budgets": figures.budgets(cells),
+        "cost": figures.cost(cells),
+    }
+    for budget, rows in result["budgets"].items():
+        print(f"\n{name}, {budget}\n")
+        print(page.table(rows))
+        print("\n".join(figures.verdicts(rows)), flush=True)
+    print(page.price(result["cost"]), flush=True)
+    if is_kept:
+        publish(name, result)
 
 
 def found(python):

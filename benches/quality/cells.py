@@ -25,24 +25,26 @@ class Maker:
         """`pytorch` is a Python with PyTorch, or None: then no published flow is judged."""
         self.pdiff, self.zoo, self.pytorch = programs / "pdiff", programs / "zoo", pytorch
         self.folder, self.rig = folder, rig
+        self.probe = folder / "probe"
         folder.mkdir(parents=True, exist_ok=True)
 
-    def cells(self):
-        """Every (zoo seed, generator seed, budget) with its file, which is made where it is missing."""
-        for zoo_seed in self.rig.zoo_seeds:
-            for generator_seed in self.rig.generator_seeds:
-                for budget, polish in self.rig.budgets.items():
-                    name = f"z{zoo_seed}-g{generator_seed}-{budget.replace(' ', '-').replace('%', '')}"
-                    yield zoo_seed, generator_seed, budget, polish, self.folder / f"{name}.json"
+    def prepare(self):
+        """Makes what all zoos need."""
+        fetch(self.rig)
+        if self.rig.is_taught:
+            self.folder_once(self.probe, [self.zoo, "export", *self.rig.network.split(), "-o"])
 
-    def make(self, progress):
-        """Makes what is missing and gives (zoo seed, generator seed, budget, cell) of all."""
+    def make(self, zoo_seed):
+        """Makes what is missing of a zoo's cells and gives (zoo seed, generator seed, budget, cell) of all."""
         made = []
-        for zoo_seed, generator_seed, budget, polish, file in self.cells():
-            if not file.exists():
-                progress(file.stem)
-                self.evaluate(zoo_seed, generator_seed, polish, file)
-            made.append((zoo_seed, generator_seed, budget, json.loads(file.read_text())))
+        for generator_seed in self.rig.generator_seeds:
+            for budget, polish in self.rig.budgets.items():
+                name = f"z{zoo_seed}-g{generator_seed}-{budget.replace(' ', '-').replace('%', '')}"
+                file = self.folder / f"{name}.json"
+                if not file.exists():
+                    print(f"{self.folder.name}: {name}", flush=True)
+                    self.evaluate(zoo_seed, generator_seed, polish, file)
+                made.append((zoo_seed, generator_seed, budget, json.loads(file.read_text())))
         return made
 
     def evaluate(self, zoo_seed, generator_seed, polish, file):
@@ -94,7 +96,7 @@ class Maker:
         times = self.times(zoo_seed, generator_seed)
         if not times.exists():
             training = self.train(collection, generator_seed, self.rig.training, generator)
-            samples = self.folder / "samples.part"
+            samples = generator.with_suffix(".samples.part")
             shutil.rmtree(samples, ignore_errors=True)
             sampling = self.sample(generator, generator_seed, samples)
             shutil.rmtree(samples)
@@ -111,12 +113,10 @@ class Maker:
 
     def taught(self, collection, zoo_seed, generator_seed):
         """Networks of a generator that also learned from the training images which networks work."""
-        probe = self.folder / "probe"
-        self.folder_once(probe, [self.zoo, "export", *self.rig.network.split(), "-o"])
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
         if not folder.exists():
             generator = folder.with_suffix(".pdiff")
-            told = f"{self.rig.training} {self.rig.teaching} --probe {probe}/probe.safetensors --spec {probe}/spec.json"
+            told = f"{self.rig.training} {self.rig.teaching} --probe {self.probe}/probe.safetensors --spec {self.probe}/spec.json"
             training = self.train(collection, generator_seed, told, generator)
             part = folder.with_name(folder.name + ".part")
             shutil.rmtree(part, ignore_errors=True)

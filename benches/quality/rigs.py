@@ -50,7 +50,9 @@ MNIST = "--data mnist"
 FASHION = "--data fashion"
 SUBSET = "--data fashion-subset"
 # For members that differ little: at the default rate a polish first undoes what they have learned.
-GENTLE = "--peak 3e-3"
+GENTLE = "--peak 1e-3"
+# For convolutions, where an example takes longest.
+FEW_EXAMPLES = "--behaviour-batch 64 --behaviour-steps 3000"
 # Steps that the published flow is trained for, by its authors' configuration.
 PUBLISHED = 30_000
 
@@ -67,7 +69,9 @@ RIGS = {
         f"--net mlp --widths 128,128 {MNIST}",
         "mnist",
         "--members 100 --branch 100",
-        polish=GENTLE, steps=1000,
+        polish=GENTLE,
+        steps=1000,
+        teaching="--behaviour-batch 64 --behaviour-steps 2000",
     ),
     "s-mlp196": Rig(
         "S",
@@ -75,7 +79,8 @@ RIGS = {
         f"--net mlp {MNIST} --pool 2",
         "mnist",
         "--members 300 --branch 400",
-        polish=GENTLE, steps=4000,
+        polish=GENTLE,
+        steps=4000,
         published=PUBLISHED,
     ),
     "s-cnn": Rig(
@@ -84,7 +89,9 @@ RIGS = {
         f"--net cnn {SUBSET}",
         "",
         "--members 100 --branch 100",
-        polish=GENTLE, steps=1000,
+        polish=GENTLE,
+        steps=1000,
+        teaching=FEW_EXAMPLES,
     ),
     "i-mlp196": Rig(
         "I",
@@ -112,6 +119,7 @@ RIGS = {
         "fashion",
         "--members 200",
         steps=2000,
+        teaching=FEW_EXAMPLES,
         zoo_seeds=(101,),
     ),
     "small": Rig(

@@ -48,7 +48,7 @@ type TrainOptions struct {
 	Gradient func(number, step uint64, network, gradient []float32) (loss float64, err error)
 	// BehaviourSteps is how many steps the behaviour loss takes; 0: 5,000.
 	BehaviourSteps uint64
-	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 32, or all where
+	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 256, or all where
 	// there are fewer.
 	BehaviourBatch uint64
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.

@@ -146,10 +146,15 @@ impl Collection {
         &self.manifest.order
     }
 
-    /// Tells this collection apart from others; appending does not change it.
+    /// Tells this collection, with the snapshots that it has now, apart from others.
     #[cfg(feature = "torch")]
     pub(crate) fn digest(&self) -> Result<String> {
-        self.manifest.digest()
+        let shards = self.shards.iter().map(Shard::checksum);
+        let shards = shards.collect::<Result<Vec<_>>>()?;
+        Ok(document::digest(&serde_json::json!([
+            self.manifest.digest()?,
+            shards
+        ])))
     }
 
     /// Snapshot `index`'s generated tensors as one flat vector of `layout().parameters()` numbers.

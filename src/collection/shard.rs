@@ -116,6 +116,11 @@ impl Shard {
         self.container.release();
     }
 
+    #[cfg(feature = "torch")]
+    pub(super) fn checksum(&self) -> Result<&str> {
+        self.container.checksum()
+    }
+
     pub(super) fn weights(&self, row: usize) -> &[f32] {
         self.floats("weights", row, self.parameters)
     }

@@ -195,7 +195,7 @@ pub struct pdiff_train_options {
     pub gradient_context: *mut c_void,
     /// Steps of the behaviour loss; 0: 5,000.
     pub behaviour_steps: u64,
-    /// Examples that each network of a step gets from the probe; 0: 32, or all where there are fewer.
+    /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
     pub behaviour_batch: u64,
 }
 

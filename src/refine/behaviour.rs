@@ -8,8 +8,9 @@ use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose};
 use crate::refine::polish::{At, Objective, ask};
 
-/// Examples of a minibatch, where the probe has as many: each network of each step gets its own.
-const BATCH: usize = 32;
+/// Examples of a minibatch, where the probe has as many: each network of each step gets its own. Fewer make a
+/// noisier gradient, which costs more than the time they save (docs/research.md).
+const BATCH: usize = 256;
 
 /// By what a generator learns which networks work.
 pub struct BehaviourLoss<'a> {

@@ -3,7 +3,7 @@
 
 use std::f64::consts::PI;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::arena::{Arena, tensor};
 use crate::error::Result;
@@ -45,16 +45,22 @@ impl AdamW {
         gradient: &Tensor,
         coefficients: &Tensor,
     ) -> Result<()> {
-        let (m, v) = (&mut self.first_moment, &mut self.second_moment);
-        let _ = m.f_lerp_(gradient, 1.0 - BETA1)?;
-        let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
         let [epsilon, scale, kept] = [0, 1, 2].map(|i| coefficients.f_narrow(0, i, 1));
-        let denominator = v.f_sqrt()?.f_add_(&epsilon?)?.f_mul_(&scale?)?;
+        let [epsilon, scale, kept] = [epsilon?, scale?, kept?];
         let theta = parameters.flat();
-        if self.weight_decay > 0.0 {
-            let _ = theta.f_mul_(&kept?)?;
+        let (all, part) = (theta.size()[0], part(theta.device()));
+        for start in (0..all).step_by(part as usize) {
+            let cut = |whole: &Tensor| whole.f_narrow(0, start, part.min(all - start));
+            let (mut m, mut v) = (cut(&self.first_moment)?, cut(&self.second_moment)?);
+            let (mut theta, gradient) = (cut(theta)?, cut(gradient)?);
+            let _ = m.f_lerp_(&gradient, 1.0 - BETA1)?;
+            let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+            let denominator = v.f_sqrt()?.f_add_(&epsilon)?.f_mul_(&scale)?;
+            if self.weight_decay > 0.0 {
+                let _ = theta.f_mul_(&kept)?;
+            }
+            let _ = theta.f_addcdiv_(&m, &denominator)?;
         }
-        let _ = theta.f_addcdiv_(m, &denominator)?;
         Ok(())
     }
 
@@ -87,6 +93,15 @@ impl AdamW {
         let [first, second] = names(prefix);
         parameters.import_buffer(&self.first_moment, tensors, &first)?;
         parameters.import_buffer(&self.second_moment, tensors, &second)
+    }
+}
+
+/// How many parameters are updated at a time: what a processor's cache holds with their moments, as an update reads
+/// and writes them several times; on a GPU all, as each time costs a launch.
+fn part(device: Device) -> i64 {
+    match device {
+        Device::Cpu => 1 << 15,
+        _ => i64::MAX,
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct Arena {
     specs: Vec<TensorSpec>,
     flat: Tensor,
     views: Vec<Tensor>,
+    /// Room for gradients, which would take a new page for every few numbers at every step.
+    gradient: Tensor,
+    gradient_views: Vec<Tensor>,
 }
 
 impl Arena {
@@ -53,8 +56,14 @@ impl Arena {
         }
         let flat = Tensor::f_from_slice(&values)?.f_to(device)?;
         let specs: Vec<TensorSpec> = plan.0.into_iter().map(|(spec, _)| spec).collect();
-        let views = views(&specs, &flat)?;
-        Ok(Arena { specs, flat, views })
+        let gradient = flat.f_zeros_like()?;
+        Ok(Arena {
+            views: views(&specs, &flat)?,
+            gradient_views: views(&specs, &gradient)?,
+            specs,
+            flat,
+            gradient,
+        })
     }
 
     pub fn get(&self, slot: Slot) -> &Tensor {
@@ -69,16 +78,17 @@ impl Arena {
         Ok(())
     }
 
-    /// Gradients of a scalar in the buffer's order; zero where the scalar does not depend on a tensor.
-    pub fn gradients(&self, loss: &Tensor) -> Result<Tensor> {
+    /// Gradients of a scalar in the buffer's order, until they are asked for again; zero where the scalar does
+    /// not depend on a tensor.
+    pub fn gradients(&mut self, loss: &Tensor) -> Result<Tensor> {
         let gradients = Tensor::f_run_backward(&[loss], &self.views, false, false)?;
-        let flat = self.zeros()?;
-        for (view, gradient) in views(&self.specs, &flat)?.iter_mut().zip(&gradients) {
-            if gradient.defined() {
-                view.f_copy_(gradient)?;
+        for (view, gradient) in self.gradient_views.iter_mut().zip(&gradients) {
+            match gradient.defined() {
+                true => view.f_copy_(gradient)?,
+                false => _ = view.f_zero_()?,
             }
         }
-        Ok(flat)
+        Ok(self.gradient.shallow_clone())
     }
 
     /// The buffer; writing to it changes the tensors.

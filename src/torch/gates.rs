@@ -4,23 +4,15 @@ use crate::generator::Gate;
 
 /// A seed of the gates' own: they do not judge the samples that a host draws with its seed.
 pub(super) const SEED: u64 = 0x6761_7465;
-/// Root-mean-square distance from the snapshots' mean, samples over snapshots.
+/// Root-mean-square distance from their own mean, samples over snapshots.
 const DISPERSION: (f64, f64) = (0.95, 1.05);
 /// Median distance to the nearest training snapshot, samples over held-out snapshots.
 const COPYING: (f64, f64) = (0.5, f64::MAX);
 
-/// Collapse: samples that vary less than the snapshots do.
-pub(super) fn dispersion(samples: &[f32], train: &[f32], variances: &[f64]) -> Gate {
-    let spread = |rows: &[f32]| {
-        let squares = rows.chunks_exact(variances.len()).map(|row| {
-            row.iter()
-                .zip(variances)
-                .map(|(z, v)| v * f64::from(*z).powi(2))
-                .sum::<f64>()
-        });
-        (squares.sum::<f64>() / (rows.len() / variances.len()) as f64).sqrt()
-    };
-    let value = spread(samples) / spread(train);
+/// Collapse: samples that vary less than the snapshots do, each set about its own mean: elsewhere a collapsed one would
+/// look diverse. `beyond` is the samples' variance outside the snapshots' span.
+pub(super) fn dispersion(samples: &[f32], beyond: f64, train: &[f32], variances: &[f64]) -> Gate {
+    let value = ((variance(samples, variances) + beyond) / variance(train, variances)).sqrt();
     let (low, high) = DISPERSION;
     let verdict = if value < low {
         "samples vary less than the snapshots: collapsed towards their average; train longer or collect more"
@@ -30,6 +22,19 @@ pub(super) fn dispersion(samples: &[f32], train: &[f32], variances: &[f64]) -> G
         "samples vary as much as the snapshots"
     };
     Gate::new("dispersion", value, low, high, verdict)
+}
+
+/// Of rows [n, variances], the mean square distance from their mean, in normalized weights.
+fn variance(rows: &[f32], variances: &[f64]) -> f64 {
+    let n = (rows.len() / variances.len()) as f64;
+    let of_latent = |(j, v): (usize, &f64)| {
+        let values = rows.iter().skip(j).step_by(variances.len());
+        let (sum, squares) = values.fold((0.0, 0.0), |(sum, squares), z| {
+            (sum + f64::from(*z), squares + f64::from(*z).powi(2))
+        });
+        v * (squares / n - (sum / n).powi(2))
+    };
+    variances.iter().enumerate().map(of_latent).sum()
 }
 
 /// Copying: samples nearer to a training snapshot than snapshots that training never saw.
@@ -74,9 +79,14 @@ mod tests {
     #[test]
     fn samples_half_as_wide_fail_the_dispersion_gate_and_equal_ones_pass() {
         let half: Vec<f32> = TRAIN.iter().map(|z| z / 2.0).collect();
-        let gate = dispersion(&half, &TRAIN, &VARIANCES);
+        let gate = dispersion(&half, 0.0, &TRAIN, &VARIANCES);
         assert!(!gate.passed && (gate.value - 0.5).abs() < 1e-6);
-        assert!(dispersion(&TRAIN, &TRAIN, &VARIANCES).passed);
+        assert!(dispersion(&TRAIN, 0.0, &TRAIN, &VARIANCES).passed);
+        let elsewhere: Vec<f32> = half.iter().map(|z| z + 3.0).collect();
+        assert_eq!(dispersion(&elsewhere, 0.0, &TRAIN, &VARIANCES), gate);
+        // Three quarters of the snapshots' variance, 5, lie beyond their span.
+        let gate = dispersion(&half, 3.75, &TRAIN, &VARIANCES);
+        assert!(gate.passed && (gate.value - 1.0).abs() < 1e-6);
     }
 
     #[test]

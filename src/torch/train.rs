@@ -90,7 +90,6 @@ impl Job<'_> {
         let options = self.options;
         let job = digest(&json!({
             "collection": self.collection.digest()?,
-            "snapshots": self.collection.len(),
             "engine": options.engine,
             "seed": options.seed,
             "steps": options.steps,

@@ -163,6 +163,10 @@ pub struct Train {
     /// Steps of that
     #[arg(long, value_name = "STEPS", requires = "probe", default_value_t = BehaviourLoss::STEPS, value_parser = positive::<u64>, allow_negative_numbers = true)]
     pub behaviour_steps: u64,
+    /// Examples that each of the 32 networks of a step gets [default: 256, or all
+    /// where there are fewer]
+    #[arg(long, value_name = "COUNT", requires = "probe", value_parser = positive::<usize>, allow_negative_numbers = true)]
+    pub behaviour_batch: Option<usize>,
     /// The symmetry spec to align by, as pdiff inspect --symmetry prints one; its
     /// chain is how the networks compute [default: the collection's]
     #[arg(long, value_name = "FILE.json")]

@@ -39,7 +39,7 @@ pub fn run(args: &Train) -> Result<Answer> {
     };
     let mut behaviour = probe.as_ref().map(|probe| BehaviourLoss {
         steps: args.behaviour_steps,
-        ..BehaviourLoss::new(Objective::Probe(probe, None))
+        ..BehaviourLoss::new(Objective::Probe(probe, args.behaviour_batch))
     });
     let align = AlignOptions::default();
     let options = TrainOptions {

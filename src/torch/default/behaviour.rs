@@ -5,7 +5,7 @@
 //! networks. What keeps the loss from shrinking all samples to one good network is a term for the spread
 //! that they lose, and what keeps them near the collection is one for what the free directions add.
 
-use tch::{Device, Tensor as Torch};
+use tch::{Device, Kind, Tensor as Torch};
 
 use super::super::adamw::AdamW;
 use super::super::arena::{Arena, Init, Plan, Slot, copy_out, tensor};
@@ -29,12 +29,14 @@ const DIRECTIONS: usize = 128;
 /// Networks of a step.
 const NETWORKS: usize = 32;
 const RATE: f64 = 1e-3;
-/// What a lost share of the snapshots' variance costs, squared.
+/// What a share of the snapshots' variance costs, squared, that latents lack.
 const SPREAD: f64 = 10.0;
+/// What latents should have of that variance: free directions undo some of it.
+const KEPT: f64 = 1.05;
 /// What the squared distance of the samples' mean from the snapshots' costs, in units of their variance.
 const SHIFT: f64 = 1.0;
 /// What the free directions add costs, squared and in units of the snapshots' variance.
-const BEYOND: f64 = 0.15;
+const BEYOND: f64 = 0.08;
 /// Scale of the free directions while they are trained: at the others' rate they would grow too fast.
 const DIRECTION_SCALE: f64 = 0.1;
 /// The samples that are trained on are none of those that a host draws with the training's seed.
@@ -49,6 +51,34 @@ pub(super) struct Taught {
     pub tensors: Vec<Tensor>,
     /// The decoder's further rows, [directions, parameters].
     pub directions: Vec<f32>,
+    pub place: Place,
+}
+
+/// Where the free directions lie, about the snapshots' span.
+pub(super) struct Place {
+    /// What each has of the latents, [directions, latents].
+    pub within: Vec<f32>,
+    /// Products of what each has beyond the span, [directions, directions].
+    pub beyond: Vec<f32>,
+}
+
+impl Place {
+    /// Of directions [directions, parameters] and a decoder [latents, parameters], whose rows are orthogonal.
+    fn of(directions: &Torch, decoder: &Torch) -> Result<Place> {
+        let squares = decoder
+            .f_square()?
+            .f_sum_dim_intlist(1i64, false, Kind::Float)?;
+        let within = directions.f_matmul(&decoder.f_tr()?)?.f_div(&squares)?;
+        let beyond = directions.f_sub(&within.f_matmul(decoder)?)?;
+        let numbers = |tensor: &Torch| {
+            let mut numbers = vec![0.0; tensor.numel()];
+            copy_out(tensor, &mut numbers).map(|()| numbers)
+        };
+        Ok(Place {
+            within: numbers(&within)?,
+            beyond: numbers(&beyond.f_matmul(&beyond.f_tr()?)?)?,
+        })
+    }
 }
 
 /// The network's places in an arena of its parameters.
@@ -114,13 +144,11 @@ impl Terms {
     fn loss(&self, moved: &Torch, beyond: &Torch) -> Result<Torch> {
         let n = moved.size()[0] as f64;
         let variances = moved.f_var_dim(0i64, true, false)?;
-        let kept = variances.f_mul(&self.shares)?.f_sum(tch::Kind::Float)?;
-        let lost = kept.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(0.0)?;
-        let beyond = beyond.f_square()?.f_sum(tch::Kind::Float)?;
-        let shifted = moved
-            .f_mean_dim(0i64, false, tch::Kind::Float)?
-            .f_square()?;
-        let shifted = shifted.f_mul(&self.shares)?.f_sum(tch::Kind::Float)?;
+        let kept = variances.f_mul(&self.shares)?.f_sum(Kind::Float)?;
+        let lost = kept.f_neg()?.f_add_scalar(KEPT)?.f_clamp_min(0.0)?;
+        let beyond = beyond.f_square()?.f_sum(Kind::Float)?;
+        let shifted = moved.f_mean_dim(0i64, false, Kind::Float)?.f_square()?;
+        let shifted = shifted.f_mul(&self.shares)?.f_sum(Kind::Float)?;
         let spread = lost.f_square()?.f_mul_scalar(SPREAD)?;
         Ok(spread
             .f_add(&shifted.f_mul_scalar(SHIFT)?)?
@@ -251,18 +279,20 @@ pub(super) fn teach(
     report.gates.extend(fell(&curve));
     report.curves.push(curve);
     let mut tensors = arena.export("")?;
-    let directions = tensors
+    tensors
         .pop()
         .ok_or_else(|| Error::Internal("a behaviour without directions".into()))?;
+    let directions = arena
+        .get(directions)
+        .f_detach()?
+        .f_mul_scalar(DIRECTION_SCALE)?;
     let mut numbers = vec![0.0; DIRECTIONS * parameters];
-    directions.to_f32(&mut numbers);
-    numbers
-        .iter_mut()
-        .for_each(|x| *x *= DIRECTION_SCALE as f32);
+    copy_out(&directions, &mut numbers)?;
     Ok(Taught {
         shape,
         tensors,
         directions: numbers,
+        place: Place::of(&directions, &decoder)?,
     })
 }
 

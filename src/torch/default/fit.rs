@@ -317,12 +317,12 @@ fn swap(arena: &mut Arena, values: &Torch) -> Result<Torch> {
 }
 
 /// Scales a gradient down to the largest norm, without waiting for the device.
-pub(super) fn clipped(gradient: Torch) -> Result<Torch> {
+pub(super) fn clipped(mut gradient: Torch) -> Result<Torch> {
     let factor = gradient
         .f_norm()?
         .f_reciprocal()?
         .f_mul_scalar(LARGEST_GRADIENT)?;
-    Ok(gradient.f_mul(&factor.f_clamp_max(1.0)?)?)
+    Ok(gradient.f_mul_(&factor.f_clamp_max(1.0)?)?)
 }
 
 /// The loss of an error [n, width].

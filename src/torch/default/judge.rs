@@ -2,6 +2,7 @@
 
 use super::super::gates::{SEED, copying, dispersion};
 use super::super::train::Job;
+use super::behaviour::Place;
 use crate::codec::Fit;
 use crate::error::Result;
 use crate::generator::{Batch, Gate, LatentSampler, Report, SampleOptions};
@@ -12,14 +13,9 @@ pub(super) const SAMPLES: usize = 4096;
 /// Root-mean-square of the flow's latents before calibration; snapshots have one.
 const COLLAPSE: (f64, f64) = (0.8, 1.2);
 
-/// Latents of the flow's width that stand for the whole collection: each is drawn at the condition
-/// of a training snapshot. [samples, width].
-pub(super) fn draw(
-    job: &Job,
-    sampler: &LatentSampler,
-    width: usize,
-    samples: usize,
-) -> Result<Vec<f32>> {
+/// What the decoder is given for samples that stand for the whole collection, each drawn at the condition of a training
+/// snapshot, [samples, outputs of the sampler].
+pub(super) fn draw(job: &Job, sampler: &LatentSampler, samples: usize) -> Result<Vec<f32>> {
     let options = SampleOptions {
         seed: SEED,
         count: samples,
@@ -37,34 +33,73 @@ pub(super) fn draw(
         cancel: job.cancel,
     };
     let at_once = if n > 0 { 1 } else { samples };
-    let mut drawn = Vec::with_capacity(samples * width);
+    let mut drawn = Vec::with_capacity(samples * sampler.outputs());
     for first in (0..samples).step_by(at_once) {
-        let z = sampler.sample(&batch(first, at_once))?;
-        drawn.extend(
-            z.chunks_exact(sampler.outputs())
-                .flat_map(|row| &row[..width]),
-        );
+        drawn.extend(sampler.sample(&batch(first, at_once))?);
     }
     Ok(drawn)
 }
 
-/// Adds the gates to the report. `raw` is the spread of the flow's samples before calibration.
+/// The first `width` of each row's numbers.
+pub(super) fn columns(rows: &[f32], all: usize, width: usize) -> Vec<f32> {
+    let rows = rows.chunks_exact(all);
+    rows.flat_map(|row| &row[..width]).copied().collect()
+}
+
+/// Samples' latents, [samples, latents], as their networks have them: free directions of weights lie in part within the
+/// snapshots' span; and the variance of what networks have beyond it.
+fn spanned(drawn: &[f32], latents: usize, place: &Place) -> (Vec<f32>, f64) {
+    let directions = place.within.len() / latents;
+    let outputs = latents + directions;
+    let n = drawn.len() / outputs;
+    let mut mean = vec![0.0; directions];
+    for row in drawn.chunks_exact(outputs) {
+        let along = mean.iter_mut().zip(&row[latents..]);
+        along.for_each(|(mean, u)| *mean += u / n as f32);
+    }
+    let mut z = columns(drawn, outputs, latents);
+    let mut beyond = 0.0;
+    for (z, row) in z.chunks_exact_mut(latents).zip(drawn.chunks_exact(outputs)) {
+        for (u, direction) in row[latents..]
+            .iter()
+            .zip(place.within.chunks_exact(latents))
+        {
+            z.iter_mut().zip(direction).for_each(|(z, d)| *z += u * d);
+        }
+        let about: Vec<f32> = row[latents..]
+            .iter()
+            .zip(&mean)
+            .map(|(u, m)| u - m)
+            .collect();
+        for (u, products) in about.iter().zip(place.beyond.chunks_exact(directions)) {
+            let products = about.iter().zip(products).map(|(u, p)| f64::from(u * p));
+            beyond += f64::from(*u) * products.sum::<f64>();
+        }
+    }
+    (z, beyond / n as f64)
+}
+
+/// Adds the gates to the report. `raw` is the spread of the flow's samples before calibration, `place` where a behaviour's
+/// free directions lie.
 pub(super) fn judge(
     job: &mut Job,
     codec: &Fit,
     sampler: &LatentSampler,
+    place: Option<&Place>,
     raw: Option<f64>,
     report: &mut Report,
 ) -> Result<()> {
     let meter = Meter::new("gates", 0, 1);
+    let latents = codec.latents;
+    let drawn = draw(job, sampler, SAMPLES)?;
     // A behaviour moves all latents, a flow some.
-    let width = match (&sampler.behaviour, &sampler.flow) {
-        (None, Some(flow)) => flow.width(),
-        _ => codec.latents,
+    let (width, (drawn, beyond)) = match (place, &sampler.flow) {
+        (Some(place), _) => (latents, spanned(&drawn, latents, place)),
+        (None, Some(flow)) => (flow.width(), (columns(&drawn, latents, flow.width()), 0.0)),
+        (None, None) => (latents, (drawn, 0.0)),
     };
-    let drawn = draw(job, sampler, width, SAMPLES)?;
     let rows = |indices: &[usize]| -> Vec<f32> {
-        let row = |i: &usize| codec.encoded[i * codec.latents..][..width].iter().copied();
+        let row = |i: &usize| codec.encoded[i * latents..][..width].iter().copied();
         indices.iter().flat_map(row).collect()
     };
     let train = rows(&job.train);
@@ -72,7 +107,9 @@ pub(super) fn judge(
     if let Some(raw) = raw {
         report.gates.push(collapse(raw));
     }
-    report.gates.push(dispersion(&drawn, &train, variances));
+    report
+        .gates
+        .push(dispersion(&drawn, beyond, &train, variances));
     if !job.held_out.is_empty() {
         report
             .gates
@@ -92,4 +129,23 @@ fn collapse(raw: f64) -> Gate {
         "the flow keeps the snapshots' spread before calibration"
     };
     Gate::new("collapse", raw, low, high, verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_free_directions_are_within_the_span_counts_as_latents() {
+        // Two samples of two latents and two directions.
+        let drawn = [1.0, 2.0, 1.0, 0.0, 3.0, 4.0, -1.0, 2.0];
+        let place = Place {
+            within: vec![0.5, 0.0, -1.0, 1.0],
+            beyond: vec![2.0, 1.0, 1.0, 3.0],
+        };
+        // About their mean they are (1, -1) and (-1, 1) along the directions, whose square is 2 - 1 - 1 + 3.
+        let (z, beyond) = spanned(&drawn, 2, &place);
+        assert_eq!((&z[..], beyond), (&[1.5, 2.0, 0.5, 6.0][..], 3.0));
+        assert_eq!(columns(&drawn, 4, 1), [1.0, 3.0]);
+    }
 }

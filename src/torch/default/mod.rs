@@ -95,7 +95,8 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
         tensors.extend(of_file);
     }
     let raw = flow.map(|(_, raw)| raw);
-    judge::judge(job, &codec, &sampler, raw, &mut report)?;
+    let place = taught.as_ref().map(|taught| &taught.place);
+    judge::judge(job, &codec, &sampler, place, raw, &mut report)?;
 
     let config = DefaultConfig {
         latents: codec.latents,
@@ -138,7 +139,8 @@ fn learn_flow(
         .map(|tensor| kept(tensor, job.options.precision));
     tensors.extend(learned);
     sampler.flow = Some(Flow::read(&lookup(tensors), trained.architecture)?);
-    let drawn = judge::draw(job, sampler, width, judge::SAMPLES)?;
+    let drawn = judge::draw(job, sampler, judge::SAMPLES)?;
+    let drawn = judge::columns(&drawn, sampler.outputs(), width);
     let squares = drawn.iter().map(|z| f64::from(*z).powi(2));
     let raw = mean(squares).unwrap_or(0.0).sqrt();
     let calibration = Calibration::fit(&drawn, width)?;

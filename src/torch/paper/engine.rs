@@ -167,7 +167,7 @@ fn judge(
     let equal = vec![1.0; mean.len()];
     report
         .gates
-        .push(gates::dispersion(&samples, &train, &equal));
+        .push(gates::dispersion(&samples, 0.0, &train, &equal));
     if !held_out.is_empty() {
         report
             .gates
