@@ -137,19 +137,17 @@ fn best_baseline<'a>(samples: &Row, rows: impl Iterator<Item = &'a Row>) -> Opti
         };
         verdict(
             Tone::Bad,
-            format!(
-                "The best trivial baseline, {name}, beats the samples' {which} by {gap}{advice}."
-            ),
+            format!("The best baseline, {name}, beats the samples' {which} by {gap}{advice}."),
         )
     } else if beats(&ours, &on(best)) {
         verdict(
             Tone::Good,
-            format!("Samples beat the best trivial baseline, {name}, by {gap} in {which}."),
+            format!("Samples beat the best baseline, {name}, by {gap} in {which}."),
         )
     } else {
         verdict(
             Tone::Neutral,
-            format!("Samples match the best trivial baseline, {name}, in {which}."),
+            format!("Samples match the best baseline, {name}, in {which}."),
         )
     }
 }

@@ -32,7 +32,7 @@ fn probe(place: &Place) {
 const TRAIN: [&str; 6] = ["train", "zoo", "--steps", "20", "-o", "net.pdiff"];
 const PROBE: [&str; 2] = ["--probe", "probe.safetensors"];
 const SPEC: [&str; 2] = ["--spec", "spec.json"];
-const SHORT: [&str; 2] = ["--behaviour-steps", "150"];
+const SHORT: [&str; 4] = ["--behaviour-steps", "150", "--behaviour-batch", "4"];
 
 #[test]
 fn a_probe_teaches_a_generator_which_says_so() {
@@ -83,6 +83,12 @@ fn what_teaches_nothing_is_one_line() {
     assert!(error.contains("the collection records no chain"), "{error}");
     let error = place.fails(&[&TRAIN[..], &["--probe", "spec.json"], &SPEC].concat());
     assert!(error.contains("spec.json"), "{error}");
+    let many = ["--behaviour-batch", "7"];
+    let error = place.fails(&[&TRAIN[..], &PROBE, &SPEC, &many].concat());
+    assert!(
+        error.contains("minibatches of 7 from a probe of 6 examples"),
+        "{error}"
+    );
     let paper = [&TRAIN[..], &PROBE, &SPEC, &["--engine", "paper"]].concat();
     let error = place.fails(&paper);
     assert!(

@@ -1,34 +1,26 @@
-//! Learning which networks work: the gradient of a behaviour loss (arXiv 2503.17138) through the decoder,
-//! to a network that moves latents and to free directions of weights.
+//! The network of a behaviour loss while it learns: it moves latents, and gives coordinates along free directions of
+//! weights, which learn too.
 //!
-//! Snapshots work and points between them do not: a Gaussian has the right covariance and the wrong
-//! networks. What keeps the loss from shrinking all samples to one good network is a term for the spread
-//! that they lose, and what keeps them near the collection is one for what the free directions add.
+//! What keeps the loss from shrinking all samples to one good network is a term for the spread that they
+//! lose, and what keeps them near the collection is one for what the free directions add.
 
 use tch::{Device, Kind, Tensor as Torch};
 
 use super::super::adamw::AdamW;
 use super::super::arena::{Arena, Init, Plan, Slot, copy_out, tensor};
-use super::super::checkpoint::Checkpoint;
-use super::super::train::Job;
 use super::fit::clipped;
 use super::module::{Dense, standardize};
-use crate::codec::{Fit, strips};
+use crate::codec::Fit;
 use crate::denoiser::BehaviourShape;
 use crate::error::{Error, Result};
-use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions};
-use crate::layout::Layout;
 use crate::noise::{Noise, Purpose};
-use crate::progress::Meter;
-use crate::refine::{BehaviourLoss, one_cycle};
 use crate::tensor::Tensor;
 
-const HIDDEN: usize = 512;
-const BLOCKS: usize = 3;
-const DIRECTIONS: usize = 128;
-/// Networks of a step.
-const NETWORKS: usize = 32;
-const RATE: f64 = 1e-3;
+const SHAPE: BehaviourShape = BehaviourShape {
+    hidden: 512,
+    blocks: 3,
+    directions: 128,
+};
 /// What a share of the snapshots' variance costs, squared, that latents lack.
 const SPREAD: f64 = 10.0;
 /// What latents should have of that variance: free directions undo some of it.
@@ -39,10 +31,6 @@ const SHIFT: f64 = 1.0;
 const BEYOND: f64 = 0.08;
 /// Scale of the free directions while they are trained: at the others' rate they would grow too fast.
 const DIRECTION_SCALE: f64 = 0.1;
-/// The samples that are trained on are none of those that a host draws with the training's seed.
-const SEED: u64 = 0x6265_6861_7669_6f75;
-/// Steps between points of the loss's curve.
-const LOOK: u64 = 100;
 
 /// What was learned.
 pub(super) struct Taught {
@@ -70,10 +58,6 @@ impl Place {
             .f_sum_dim_intlist(1i64, false, Kind::Float)?;
         let within = directions.f_matmul(&decoder.f_tr()?)?.f_div(&squares)?;
         let beyond = directions.f_sub(&within.f_matmul(decoder)?)?;
-        let numbers = |tensor: &Torch| {
-            let mut numbers = vec![0.0; tensor.numel()];
-            copy_out(tensor, &mut numbers).map(|()| numbers)
-        };
         Ok(Place {
             within: numbers(&within)?,
             beyond: numbers(&beyond.f_matmul(&beyond.f_tr()?)?)?,
@@ -156,229 +140,122 @@ impl Terms {
     }
 }
 
-/// Trains the network that [`crate::denoiser::Behaviour`] runs on the samples of `sampler`.
-pub(super) fn teach(
-    job: &mut Job,
-    loss: &mut BehaviourLoss,
-    codec: &Fit,
-    sampler: &LatentSampler,
-    checkpoint: &mut Checkpoint,
-    report: &mut Report,
-) -> Result<Taught> {
-    let layout = job.collection.layout();
-    let (latents, parameters) = (codec.latents, layout.parameters());
-    let shape = BehaviourShape {
-        hidden: HIDDEN,
-        blocks: BLOCKS,
-        directions: DIRECTIONS,
-    };
-    let mut plan = Plan::default();
-    let module = BehaviourModule::declare(&mut plan, shape, latents)?;
-    let directions: Slot = plan.declare(
-        "directions".into(),
-        &[DIRECTIONS, parameters],
-        Init::Constant(0.0),
-    );
-    let seed = job.options.seed ^ SEED;
-    let noise = Noise::new(seed);
-    let mut stream = noise.stream(Purpose::Initialization, 0, 0);
-    let mut arena = Arena::new(plan, &mut stream, job.device)?;
-    arena.track(true)?;
-    let mut optimizer = AdamW::new(&arena, 0.0)?;
-    let (mut step, mut curve) = (
-        0,
-        Curve {
-            name: "behaviour, train".into(),
-            points: Vec::new(),
-        },
-    );
-    if let Some((saved, tensors)) = checkpoint.load::<(u64, Curve)>() {
-        arena.import(&tensors, "")?;
-        optimizer.import(&arena, &tensors, "")?;
-        (step, curve) = saved;
-    }
-    let (decoder, residual) = matrix(job, codec)?;
-    let decoder = tensor(&decoder, &[latents as i64, -1], job.device)?;
-    let terms = Terms::new(&codec.variances, job.device)?;
-    let factors = factors(layout, &codec.normalizer.scale);
-    let options = SampleOptions {
-        seed,
-        ..SampleOptions::default()
-    };
-    let meter = Meter::new("behaviour", step, loss.steps);
-    let mut networks = vec![0.0; NETWORKS * parameters];
-    let mut gradients = vec![0.0; NETWORKS * parameters];
-    let mut sum = 0.0;
-    while step < loss.steps {
-        let batch = Batch {
-            options: &options,
-            first: step * NETWORKS as u64,
-            count: NETWORKS,
-            condition: None,
-            threads: 1,
-            cancel: job.cancel,
-        };
-        let z = tensor(&sampler.flowed(&batch)?, &[NETWORKS as i64, -1], job.device)?;
-        let [moved, along] = module.forward(&arena, z)?;
-        let beyond = along
-            .f_matmul(arena.get(directions))?
-            .f_mul_scalar(DIRECTION_SCALE)?;
-        let decoded = moved.f_matmul(&decoder)?.f_add(&beyond)?;
-        copy_out(&decoded, &mut networks)?;
-        for (network, number) in networks.chunks_exact_mut(parameters).zip(batch.first..) {
-            if !residual.is_empty() {
-                let mut e = vec![0.0; parameters];
-                noise.normal(Purpose::Residual, number, 0, &mut e);
-                let rest = residual.iter().zip(&e);
-                network
-                    .iter_mut()
-                    .zip(rest)
-                    .for_each(|(x, (r, e))| *x += r * e);
-            }
-            codec.normalizer.backward(layout, network);
-        }
-        let value = loss.gradients(
-            parameters,
-            seed,
-            step,
-            &networks,
-            job.cancel,
-            &mut gradients,
-        )?;
-        if !value.is_finite() {
-            return Err(Error::invalid(format!(
-                "the behaviour loss is {value} at step {step}; look for NaN in the probe, or for a scale that its networks were not trained on"
-            )));
-        }
-        for gradient in gradients.chunks_exact_mut(parameters) {
-            gradient.iter_mut().zip(&factors).for_each(|(g, f)| *g *= f);
-        }
-        let gradient = tensor(&gradients, &[NETWORKS as i64, -1], job.device)?;
-        // Has the behaviour loss's gradient, by way of the networks.
-        let through = decoded.f_mul(&gradient)?.f_sum(tch::Kind::Float)?;
-        let objective = through
-            .f_mul_scalar(1.0 / NETWORKS as f64)?
-            .f_add(&terms.loss(&moved, &beyond)?)?;
-        let gradient = clipped(arena.gradients(&objective)?)?;
-        let rate = one_cycle(RATE, step as f64 / loss.steps as f64);
-        optimizer.step(&mut arena, &gradient, step as usize, rate)?;
-        step += 1;
-        sum += value;
-        if step.is_multiple_of(LOOK) || step == loss.steps {
-            let since = (step - 1) % LOOK + 1;
-            curve.points.push((step, sum / since as f64));
-            sum = 0.0;
-            if checkpoint.is_due() {
-                let mut tensors = arena.export("")?;
-                tensors.extend(optimizer.export(&arena, "")?);
-                checkpoint.save(&(step, &curve), &tensors)?;
-            }
-        }
-        job.tick(&meter, step, value)?;
-    }
-    report.gates.extend(fell(&curve));
-    report.curves.push(curve);
-    let mut tensors = arena.export("")?;
-    tensors
-        .pop()
-        .ok_or_else(|| Error::Internal("a behaviour without directions".into()))?;
-    let directions = arena
-        .get(directions)
-        .f_detach()?
-        .f_mul_scalar(DIRECTION_SCALE)?;
-    let mut numbers = vec![0.0; DIRECTIONS * parameters];
-    copy_out(&directions, &mut numbers)?;
-    Ok(Taught {
-        shape,
-        tensors,
-        directions: numbers,
-        place: Place::of(&directions, &decoder)?,
-    })
+/// The network with all that its training needs.
+pub(super) struct Learner {
+    module: BehaviourModule,
+    directions: Slot,
+    arena: Arena,
+    optimizer: AdamW,
+    /// [latents, parameters]
+    decoder: Torch,
+    terms: Terms,
 }
 
-/// The decoder as one matrix [latents, parameters], and the residual, empty unless components were
-/// dropped.
-fn matrix(job: &Job, codec: &Fit) -> Result<(Vec<f32>, Vec<f32>)> {
-    let parameters = job.collection.layout().parameters();
-    let [_, width] = strips(parameters);
-    let mut decoder = vec![0.0; codec.latents * parameters];
-    let (mut start, mut residual) = (0, Vec::new());
-    codec.decoder(job.collection, &job.train, &mut |strip, rest| {
-        job.cancel.check()?;
-        let columns = width.min(parameters - start);
-        let rows = decoder.chunks_exact_mut(parameters);
-        for (row, strip) in rows.zip(strip.chunks_exact(width)) {
-            row[start..][..columns].copy_from_slice(&strip[..columns]);
-        }
-        start += columns;
-        residual.extend_from_slice(rest);
-        Ok(())
-    })?;
-    Ok((decoder, residual))
+/// A step's networks, for which gradients are asked.
+pub(super) struct Networks {
+    /// [networks, latents]
+    moved: Torch,
+    /// What the free directions add, [networks, parameters].
+    beyond: Torch,
+    /// In normalized weights, [networks, parameters].
+    pub decoded: Torch,
 }
 
-/// What a gradient by weights is multiplied by to be one by normalized weights; running statistics have
-/// none.
-fn factors(layout: &Layout, scales: &[f32]) -> Vec<f32> {
-    let of_tensor = layout.ranges().zip(scales);
-    of_tensor
-        .flat_map(|((tensor, range), scale)| {
-            let factor = if tensor.role.is_trained() {
-                *scale
-            } else {
-                0.0
-            };
-            std::iter::repeat_n(factor, range.len())
+impl Learner {
+    /// With the codec's decoder as one matrix, [latents, parameters].
+    pub fn new(codec: &Fit, decoder: &[f32], noise: Noise, device: Device) -> Result<Learner> {
+        let mut plan = Plan::default();
+        let module = BehaviourModule::declare(&mut plan, SHAPE, codec.latents)?;
+        let directions = plan.declare(
+            "directions".into(),
+            &[SHAPE.directions, decoder.len() / codec.latents],
+            Init::Constant(0.0),
+        );
+        let mut stream = noise.stream(Purpose::Initialization, 0, 0);
+        let mut arena = Arena::new(plan, &mut stream, device)?;
+        arena.track(true)?;
+        Ok(Learner {
+            module,
+            directions,
+            optimizer: AdamW::new(&arena, 0.0)?,
+            arena,
+            decoder: tensor(decoder, &[codec.latents as i64, -1], device)?,
+            terms: Terms::new(&codec.variances, device)?,
         })
-        .collect()
-}
-
-/// Whether the loss fell, from one point of its curve to the last, which is another; losses may have any sign.
-fn fell(curve: &Curve) -> Option<Gate> {
-    let [(_, first), .., (_, last)] = curve.points[..] else {
-        return None;
-    };
-    let change = (last - first) / first.abs().max(last.abs()).max(f64::MIN_POSITIVE);
-    let verdict = match change <= 0.0 {
-        true => format!(
-            "samples learned what networks should do: their loss fell from {first:.3} to {last:.3}"
-        ),
-        false => format!(
-            "the behaviour loss rose from {first:.3} to {last:.3}; check that the probe is scaled as the networks' training data was"
-        ),
-    };
-    // Of the larger of both, so at least -2.
-    Some(Gate::new("behaviour", change, -2.0, 0.0, verdict))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loss_of_any_sign_is_seen_to_fall_or_to_rise() {
-        let gate = |losses: &[f64]| {
-            let points = losses.iter().map(|loss| (1, *loss)).collect();
-            fell(&Curve {
-                name: String::new(),
-                points,
-            })
-        };
-        assert!(gate(&[]).is_none() && gate(&[0.5]).is_none());
-        for (losses, falls) in [
-            ([1.0, 0.5], true),
-            ([-1.0, -5.0], true),
-            ([0.0, -7.0], true),
-            ([1.0, -1.0], true),
-            ([0.5, 1.0], false),
-            ([-2.0, -1.0], false),
-            ([0.0, 9.0], false),
-        ] {
-            let gate = gate(&losses).unwrap();
-            assert!(
-                gate.value.is_finite() && gate.passed == falls,
-                "{losses:?} {gate:?}"
-            );
-        }
     }
+
+    /// Networks of latents [networks, latents].
+    pub fn networks(&self, z: &[f32]) -> Result<Networks> {
+        let [latents, _] = self.decoder.size()[..] else {
+            return Err(Error::Internal("a decoder that is no matrix".into()));
+        };
+        let z = tensor(z, &[-1, latents], self.decoder.device())?;
+        let [moved, along] = self.module.forward(&self.arena, z)?;
+        let beyond = along
+            .f_matmul(self.arena.get(self.directions))?
+            .f_mul_scalar(DIRECTION_SCALE)?;
+        Ok(Networks {
+            decoded: moved.f_matmul(&self.decoder)?.f_add(&beyond)?,
+            moved,
+            beyond,
+        })
+    }
+
+    /// Learns from the behaviour loss's gradient by each network's normalized weights, [networks, parameters].
+    pub fn learn(
+        &mut self,
+        networks: &Networks,
+        gradients: &[f32],
+        step: u64,
+        rate: f64,
+    ) -> Result<()> {
+        let Networks {
+            moved,
+            beyond,
+            decoded,
+        } = networks;
+        let count = decoded.size()[0];
+        let gradients = tensor(gradients, &[count, -1], decoded.device())?;
+        // Has the behaviour loss's gradient, by way of the networks.
+        let through = decoded.f_mul(&gradients)?.f_sum(Kind::Float)?;
+        let objective = through
+            .f_mul_scalar(1.0 / count as f64)?
+            .f_add(&self.terms.loss(moved, beyond)?)?;
+        let gradient = clipped(self.arena.gradients(&objective)?)?;
+        self.optimizer
+            .step(&mut self.arena, &gradient, step as usize, rate)
+    }
+
+    pub fn export(&self) -> Result<Vec<Tensor>> {
+        let mut tensors = self.arena.export("")?;
+        tensors.extend(self.optimizer.export(&self.arena, "")?);
+        Ok(tensors)
+    }
+
+    pub fn import(&mut self, tensors: &[Tensor]) -> Result<()> {
+        self.arena.import(tensors, "")?;
+        self.optimizer.import(&self.arena, tensors, "")
+    }
+
+    pub fn taught(self) -> Result<Taught> {
+        let mut tensors = self.arena.export("")?;
+        // The free directions, which go to the decoder.
+        tensors
+            .pop()
+            .ok_or_else(|| Error::Internal("a behaviour without directions".into()))?;
+        let directions = self.arena.get(self.directions).f_detach()?;
+        let directions = directions.f_mul_scalar(DIRECTION_SCALE)?;
+        Ok(Taught {
+            shape: SHAPE,
+            tensors,
+            place: Place::of(&directions, &self.decoder)?,
+            directions: numbers(&directions)?,
+        })
+    }
+}
+
+fn numbers(tensor: &Torch) -> Result<Vec<f32>> {
+    let mut numbers = vec![0.0; tensor.numel()];
+    copy_out(tensor, &mut numbers)?;
+    Ok(numbers)
 }

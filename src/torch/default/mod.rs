@@ -6,6 +6,7 @@ mod cuda;
 mod fit;
 mod judge;
 mod module;
+mod teach;
 #[cfg(test)]
 mod tests;
 
@@ -84,7 +85,7 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
     let mut second = job.checkpoint(".behaviour", loss.as_ref().map(of_loss))?;
     let mut taught = None;
     if let Some(loss) = loss {
-        let learned = behaviour::teach(job, loss, &codec, &sampler, &mut second, &mut report)?;
+        let learned = teach::teach(job, loss, &codec, &sampler, &mut second, &mut report)?;
         let learned = taught.insert(learned);
         let of_file = learned.tensors.iter();
         let of_file: Vec<Tensor> = of_file

@@ -1,0 +1,203 @@
+//! Teaching which networks work: the gradient of a behaviour loss (arXiv 2503.17138) by samples' weights, taken on
+//! through the decoder.
+//!
+//! Snapshots work and points between them do not: a Gaussian has the right covariance and the wrong
+//! networks.
+
+use super::super::arena::copy_out;
+use super::super::checkpoint::Checkpoint;
+use super::super::train::Job;
+use super::behaviour::{Learner, Taught};
+use crate::codec::{Fit, strips};
+use crate::error::{Error, Result};
+use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions};
+use crate::layout::Layout;
+use crate::noise::{Noise, Purpose};
+use crate::progress::Meter;
+use crate::refine::{BehaviourLoss, one_cycle};
+
+/// Networks of a step.
+const NETWORKS: usize = 32;
+const RATE: f64 = 1e-3;
+/// The samples that are trained on are none of those that a host draws with the training's seed.
+const SEED: u64 = 0x6265_6861_7669_6f75;
+/// Steps between points of the loss's curve.
+const LOOK: u64 = 100;
+
+/// Trains the network that [`crate::denoiser::Behaviour`] runs on the samples of `sampler`.
+pub(super) fn teach(
+    job: &mut Job,
+    loss: &mut BehaviourLoss,
+    codec: &Fit,
+    sampler: &LatentSampler,
+    checkpoint: &mut Checkpoint,
+    report: &mut Report,
+) -> Result<Taught> {
+    let layout = job.collection.layout();
+    let parameters = layout.parameters();
+    let seed = job.options.seed ^ SEED;
+    let noise = Noise::new(seed);
+    let (decoder, residual) = matrix(job, codec)?;
+    let mut learner = Learner::new(codec, &decoder, noise, job.device)?;
+    drop(decoder);
+    let (mut step, mut curve) = (
+        0,
+        Curve {
+            name: "behaviour, train".into(),
+            points: Vec::new(),
+        },
+    );
+    if let Some((saved, tensors)) = checkpoint.load::<(u64, Curve)>() {
+        learner.import(&tensors)?;
+        (step, curve) = saved;
+    }
+    let factors = factors(layout, &codec.normalizer.scale);
+    let options = SampleOptions {
+        seed,
+        ..SampleOptions::default()
+    };
+    let meter = Meter::new("behaviour", step, loss.steps);
+    let mut weights = vec![0.0; NETWORKS * parameters];
+    let mut gradients = vec![0.0; NETWORKS * parameters];
+    let mut sum = 0.0;
+    while step < loss.steps {
+        let batch = Batch {
+            options: &options,
+            first: step * NETWORKS as u64,
+            count: NETWORKS,
+            condition: None,
+            threads: 1,
+            cancel: job.cancel,
+        };
+        let networks = learner.networks(&sampler.flowed(&batch)?)?;
+        copy_out(&networks.decoded, &mut weights)?;
+        for (weights, number) in weights.chunks_exact_mut(parameters).zip(batch.first..) {
+            add_residual(&residual, noise, number, weights);
+            codec.normalizer.backward(layout, weights);
+        }
+        let value = loss.gradients(parameters, seed, step, &weights, job.cancel, &mut gradients)?;
+        if !value.is_finite() {
+            return Err(Error::invalid(format!(
+                "the behaviour loss is {value} at step {step}; look for NaN in the probe, or for a scale that its networks were not trained on"
+            )));
+        }
+        for gradient in gradients.chunks_exact_mut(parameters) {
+            gradient.iter_mut().zip(&factors).for_each(|(g, f)| *g *= f);
+        }
+        let rate = one_cycle(RATE, step as f64 / loss.steps as f64);
+        learner.learn(&networks, &gradients, step, rate)?;
+        step += 1;
+        sum += value;
+        if step.is_multiple_of(LOOK) || step == loss.steps {
+            let since = (step - 1) % LOOK + 1;
+            curve.points.push((step, sum / since as f64));
+            sum = 0.0;
+            if checkpoint.is_due() {
+                checkpoint.save(&(step, &curve), &learner.export()?)?;
+            }
+        }
+        job.tick(&meter, step, value)?;
+    }
+    report.gates.extend(fell(&curve));
+    report.curves.push(curve);
+    learner.taught()
+}
+
+/// Adds to normalized weights what sample `number` has in place of dropped components.
+fn add_residual(residual: &[f32], noise: Noise, number: u64, weights: &mut [f32]) {
+    if residual.is_empty() {
+        return;
+    }
+    let mut e = vec![0.0; weights.len()];
+    noise.normal(Purpose::Residual, number, 0, &mut e);
+    let rest = residual.iter().zip(&e);
+    let weights = weights.iter_mut().zip(rest);
+    weights.for_each(|(x, (r, e))| *x += r * e);
+}
+
+/// The decoder as one matrix [latents, parameters], and the residual, empty unless components were
+/// dropped.
+fn matrix(job: &Job, codec: &Fit) -> Result<(Vec<f32>, Vec<f32>)> {
+    let parameters = job.collection.layout().parameters();
+    let [_, width] = strips(parameters);
+    let mut decoder = vec![0.0; codec.latents * parameters];
+    let (mut start, mut residual) = (0, Vec::new());
+    codec.decoder(job.collection, &job.train, &mut |strip, rest| {
+        job.cancel.check()?;
+        let columns = width.min(parameters - start);
+        let rows = decoder.chunks_exact_mut(parameters);
+        for (row, strip) in rows.zip(strip.chunks_exact(width)) {
+            row[start..][..columns].copy_from_slice(&strip[..columns]);
+        }
+        start += columns;
+        residual.extend_from_slice(rest);
+        Ok(())
+    })?;
+    Ok((decoder, residual))
+}
+
+/// What a gradient by weights is multiplied by to be one by normalized weights; running statistics have
+/// none.
+fn factors(layout: &Layout, scales: &[f32]) -> Vec<f32> {
+    let of_tensor = layout.ranges().zip(scales);
+    of_tensor
+        .flat_map(|((tensor, range), scale)| {
+            let factor = if tensor.role.is_trained() {
+                *scale
+            } else {
+                0.0
+            };
+            std::iter::repeat_n(factor, range.len())
+        })
+        .collect()
+}
+
+/// Whether the loss fell, from one point of its curve to the last, which is another; losses may have any sign.
+fn fell(curve: &Curve) -> Option<Gate> {
+    let [(_, first), .., (_, last)] = curve.points[..] else {
+        return None;
+    };
+    let change = (last - first) / first.abs().max(last.abs()).max(f64::MIN_POSITIVE);
+    let verdict = match change <= 0.0 {
+        true => format!(
+            "samples learned what networks should do: their loss fell from {first:.3} to {last:.3}"
+        ),
+        false => format!(
+            "the behaviour loss rose from {first:.3} to {last:.3}; check that the probe is scaled as the networks' training data was"
+        ),
+    };
+    // Of the larger of both, so at least -2.
+    Some(Gate::new("behaviour", change, -2.0, 0.0, verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_of_any_sign_is_seen_to_fall_or_to_rise() {
+        let gate = |losses: &[f64]| {
+            let points = losses.iter().map(|loss| (1, *loss)).collect();
+            fell(&Curve {
+                name: String::new(),
+                points,
+            })
+        };
+        assert!(gate(&[]).is_none() && gate(&[0.5]).is_none());
+        for (losses, falls) in [
+            ([1.0, 0.5], true),
+            ([-1.0, -5.0], true),
+            ([0.0, -7.0], true),
+            ([1.0, -1.0], true),
+            ([0.5, 1.0], false),
+            ([-2.0, -1.0], false),
+            ([0.0, 9.0], false),
+        ] {
+            let gate = gate(&losses).unwrap();
+            assert!(
+                gate.value.is_finite() && gate.passed == falls,
+                "{losses:?} {gate:?}"
+            );
+        }
+    }
+}
