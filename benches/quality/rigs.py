@@ -18,7 +18,7 @@ class Rig:
     data: str  # what examples/zoo/data/fetch is told; empty: in the repository
     recipe: str  # of `zoo train` for T, of `zoo population` for S and I
     steps: int = 0  # of one member, which polish is a share of
-    polish: str = ""  # what `zoo polish` is told
+    peaks: tuple = (1e-3, 3e-3)  # the highest rates of a polish of 1% and of 10%
     training: str = ""  # what `pdiff train` is told; empty: its defaults
     teaching: str = ""  # the same of the generator that is taught by a behaviour loss
     samples: int = 100
@@ -41,16 +41,18 @@ class Rig:
         """Polish, by what it is called: the arguments of `zoo polish`, or None for none."""
         budgets = {"weights only": None}
         if self.kind != "T":
-            budgets["polish 1%"] = f"{self.polish} --steps {self.steps // 100} --batch 256"
-            budgets["polish 10%"] = f"{self.polish} --steps {self.steps // 10} --batch 64"
+            short, long = self.peaks
+            budgets["polish 1%"] = f"--peak {short} --steps {self.steps // 100} --batch 256"
+            budgets["polish 10%"] = f"--peak {long} --steps {self.steps // 10} --batch 64"
         return budgets
 
 
 MNIST = "--data mnist"
 FASHION = "--data fashion"
 SUBSET = "--data fashion-subset"
-# For members that differ little: at the default rate a polish first undoes what they have learned.
-GENTLE = "--peak 1e-3"
+# For members that differ little. At the recipe's own rate, 1e-2, a polish first undoes what networks have learned, stored
+# members too.
+GENTLE = (1e-3, 1e-3)
 # For convolutions, where an example takes longest.
 FEW_EXAMPLES = "--behaviour-batch 64 --behaviour-steps 3000"
 # Steps that the published flow is trained for, by its authors' configuration.
@@ -61,7 +63,7 @@ RIGS = {
     "t-cnn": Rig("T", "CNN of 6,678 parameters, part of Fashion-MNIST", f"--net cnn {SUBSET}", "", ""),
     "t-lenet5": Rig("T", "LeNet-5, MNIST", f"--net lenet5 {MNIST}", "mnist", ""),
     "s-mlp": Rig(
-        "S", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 300 --branch 200", polish=GENTLE, steps=2000
+        "S", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", "--members 300 --branch 200", peaks=GENTLE, steps=2000
     ),
     "s-mlp128": Rig(
         "S",
@@ -69,7 +71,7 @@ RIGS = {
         f"--net mlp --widths 128,128 {MNIST}",
         "mnist",
         "--members 100 --branch 100",
-        polish=GENTLE,
+        peaks=GENTLE,
         steps=1000,
         teaching="--behaviour-batch 64 --behaviour-steps 2000",
     ),
@@ -79,7 +81,7 @@ RIGS = {
         f"--net mlp {MNIST} --pool 2",
         "mnist",
         "--members 300 --branch 400",
-        polish=GENTLE,
+        peaks=GENTLE,
         steps=4000,
         published=PUBLISHED,
     ),
@@ -89,7 +91,7 @@ RIGS = {
         f"--net cnn {SUBSET}",
         "",
         "--members 100 --branch 100",
-        polish=GENTLE,
+        peaks=GENTLE,
         steps=1000,
         teaching=FEW_EXAMPLES,
     ),
@@ -136,6 +138,7 @@ SHORT = {
         "",
         "--members 60 --peak 1e-2",
         steps=300,
+        peaks=(1e-2, 1e-2),
         training="--steps 200",
         teaching="--behaviour-steps 50",
         samples=20,
