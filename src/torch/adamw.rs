@@ -100,7 +100,7 @@ impl AdamW {
 /// and writes them several times; on a GPU all, as each time costs a launch.
 fn part(device: Device) -> i64 {
     match device {
-        Device::Cpu => 1 << 15,
+        Device::Cpu => 1 << 17,
         _ => i64::MAX,
     }
 }
