@@ -730,7 +730,8 @@ typedef struct pdiff_sample_options {
      */
     uint64_t polish_batch;
     /**
-     * The highest learning rate; 0: 0.01, which suits perceptrons.
+     * The highest learning rate; 0: 0.001 where a behaviour loss taught the generator, else 0.01, which suits
+     * perceptrons.
      */
     double polish_rate;
     /**

@@ -296,7 +296,7 @@ struct SampleOptions {
     std::uint64_t polish_steps = 0;
     /// Examples of a step, from the probe; 0: 64, or all where there are fewer.
     std::uint64_t polish_batch = 0;
-    /// The highest learning rate; 0: 0.01.
+    /// The highest learning rate; 0: 0.001 where a behaviour loss taught the generator, else 0.01.
     double polish_rate = 0;
     std::optional<Probe> probe = {};
     OnGradient gradient = {};

@@ -1,7 +1,7 @@
-//! A training by a behaviour loss that is broken off.
+//! A training by a behaviour loss that is broken off, and what its generator's samples are polished by.
 #![cfg(feature = "torch")]
 
-use pdiff::refine::{At, BehaviourLoss, Objective};
+use pdiff::refine::{At, BehaviourLoss, Objective, Polish, Refined};
 use pdiff::{
     Cancel, Dtype, Error, Generator, Result, Snapshot, SnapshotSource, Tensor, TensorSpec,
     TrainOptions, train_by,
@@ -106,4 +106,36 @@ fn it_resumes_to_the_same_generator() {
         names.filter(|name| name.ends_with(".checkpoint")).count(),
         0
     );
+}
+
+#[test]
+fn taught_samples_are_polished_at_a_rate_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = folder.path().join("zoo");
+    pdiff::collect(&zoo, &Scattered(1.0), &Default::default(), &mut |_| Ok(())).unwrap();
+    let options = TrainOptions {
+        steps: Some(20),
+        ..Default::default()
+    };
+    for (is_taught, usual) in [(true, 1e-3), (false, 1e-2)] {
+        let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
+        loss.steps = 2;
+        let path = folder.path().join("net.pdiff");
+        let loss = is_taught.then_some(&mut loss);
+        train_by(&zoo, &path, &options, loss, &Cancel::new(), &mut |_| Ok(())).unwrap();
+        let generator = Generator::open(&path).unwrap();
+        let polished = |rate: Option<f64>| {
+            let mut polish = Polish::new(3, Objective::Host(Box::new(to_zero)));
+            polish.rate = rate;
+            let mut refined = Refined::new(&generator);
+            refined.polish = Some(polish);
+            let mut network = vec![0.0; PARAMETERS];
+            refined
+                .sample(&Default::default(), &Cancel::new(), &mut network)
+                .unwrap();
+            network
+        };
+        assert_eq!(polished(None), polished(Some(usual)));
+        assert_ne!(polished(None), polished(Some(2e-3)));
+    }
 }

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -35,21 +36,34 @@ def main():
     if unknown := [name for name in options.rigs if name not in rigs]:
         parser.error(f"no rig {unknown[0]}; there are {', '.join(rigs)}")
     pytorch = found(options.pytorch)
-    # In the benchmark's order; a rig's tables come when its last zoo is done.
-    with ThreadPoolExecutor(options.jobs, initializer=take, initargs=[shares(options.jobs)]) as pool:
-        work = {}
-        try:
-            for name in options.rigs or rigs:
-                rig = rigs[name]
-                if rig.published and not pytorch:
-                    print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
-                maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
-                maker.prepare()
-                work[name] = [pool.submit(maker.make, seed) for seed in rig.zoo_seeds]
-            for name, zoos in work.items():
-                report(name, rigs[name], [cell for zoo in zoos for cell in zoo.result()], not options.short)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    makers = {name: maker(name, rigs[name], pytorch, options) for name in options.rigs or rigs}
+    work = [(name, seed) for name in makers for seed in rigs[name].zoo_seeds]
+    # Each zoo on processors of its own, as programs that share them wait for each other; what is left over of the
+    # last round would leave some idle, so it has them all.
+    alone = len(work) % options.jobs
+    rounds = [(work[: len(work) - alone], options.jobs), (work[len(work) - alone :], 1)]
+    made, begin = {name: [] for name in makers}, time.monotonic()
+    for zoos, jobs in rounds:
+        with ThreadPoolExecutor(jobs, initializer=take, initargs=[shares(jobs)]) as pool:
+            begun = [(name, pool.submit(makers[name].make, seed)) for name, seed in zoos]
+            try:
+                # In the benchmark's order; a rig's tables come when its last zoo is done.
+                for name, zoo in begun:
+                    made[name].append(zoo.result())
+                    if len(made[name]) == len(rigs[name].zoo_seeds):
+                        report(name, rigs[name], [cell for cells in made[name] for cell in cells], not options.short)
+                        print(f"{name}: done after {(time.monotonic() - begin) / 60:.1f} min", flush=True)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def maker(name, rig, pytorch, options):
+    """What makes a rig's cells, with what all its zoos need."""
+    if rig.published and not pytorch:
+        print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+    maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
+    maker.prepare()
+    return maker
 
 
 def shares(jobs):
@@ -62,7 +76,7 @@ def shares(jobs):
 
 
 def take(shares):
-    """Keeps a thread, and what it starts, to processors of its own: programs that share them wait for each other."""
+    """Keeps a thread, and what it starts, to the processors of one share."""
     os.sched_setaffinity(0, shares.get())
 
 

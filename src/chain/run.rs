@@ -17,6 +17,8 @@ use crate::layout::Layout;
 const CHUNK: usize = 1 << 18;
 /// Examples in a chunk at most.
 const MOST: usize = 256;
+/// Examples that are turned over at once: their numbers fill whole lines of the cache.
+const TILE: usize = 16;
 /// Rows of the first layers' product at most, unless one network has more.
 const STACK: usize = 256;
 
@@ -278,9 +280,14 @@ impl Workspace {
         let count = examples.len() / inputs;
         let first = &mut self.values[0];
         first.resize(examples.len(), 0.0);
-        for (example, row) in examples.chunks_exact(inputs).enumerate() {
-            for (feature, value) in row.iter().enumerate() {
-                first[feature * count + example] = *value;
+        // In tiles: a whole example's numbers would each go to another line of the cache.
+        for start in (0..count).step_by(TILE) {
+            let together = start..count.min(start + TILE);
+            for feature in 0..inputs {
+                let out = &mut first[feature * count..][together.clone()];
+                for (out, example) in out.iter_mut().zip(together.clone()) {
+                    *out = examples[example * inputs + feature];
+                }
             }
         }
         count

@@ -142,7 +142,7 @@ pub(super) fn polish<'a>(
     };
     let mut polish = Polish::new(given.polish_steps, asked.objective()?);
     if given.polish_rate != 0.0 {
-        polish.rate = given.polish_rate;
+        polish.rate = Some(given.polish_rate);
     }
     Ok(Some(polish))
 }

@@ -300,7 +300,8 @@ pub struct pdiff_sample_options {
     pub polish_steps: u64,
     /// Examples of a step, from the probe; 0: 64, or all where there are fewer.
     pub polish_batch: u64,
-    /// The highest learning rate; 0: 0.01, which suits perceptrons.
+    /// The highest learning rate; 0: 0.001 where a behaviour loss taught the generator, else 0.01, which suits
+    /// perceptrons.
     pub polish_rate: f64,
     /// Examples to polish on, for a network that the library can run. NULL: none.
     pub probe: *const pdiff_probe,

@@ -27,6 +27,15 @@ use crate::generator::{Cancel, Generator, SampleOptions};
 /// Networks that are polished between two visits, so that the first ones come early.
 const POLISHED: usize = 64;
 
+/// The highest rate of a polish, in docs/research.md: that of training from first weights would undo what networks
+/// that already work have learned.
+fn usual_rate(generator: &Generator) -> f64 {
+    match generator.about().provenance.behaviour_steps {
+        Some(_) => 1e-3,
+        None => 1e-2,
+    }
+}
+
 /// A generator whose samples are refined before they are handed out.
 ///
 /// Sample *i* of a seed is the same bytes for any batch size, thread count and order of calls, where the
@@ -63,7 +72,10 @@ impl<'a> Refined<'a> {
             None => self.generator.sample(options, cancel, out)?,
         }
         match &mut self.polish {
-            Some(polish) => polish.run(self.generator.layout(), options, cancel, out),
+            Some(polish) => {
+                let (layout, rate) = (self.generator.layout(), usual_rate(self.generator));
+                polish.run(layout, rate, options, cancel, out)
+            }
             None => Ok(()),
         }
     }

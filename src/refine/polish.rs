@@ -19,8 +19,8 @@ const RISE: f64 = 0.1;
 pub struct Polish<'a> {
     /// Steps of each network.
     pub steps: u64,
-    /// The highest learning rate.
-    pub rate: f64,
+    /// The highest learning rate; none: the one that suits the generator's samples.
+    pub rate: Option<f64>,
     pub objective: Objective<'a>,
 }
 
@@ -47,34 +47,34 @@ pub struct At {
 }
 
 impl<'a> Polish<'a> {
-    /// The rate of examples/zoo's recipe for perceptrons, in docs/research.md.
-    pub const RATE: f64 = 1e-2;
-
     pub fn new(steps: u64, objective: Objective<'a>) -> Polish<'a> {
         Polish {
             steps,
-            rate: Polish::RATE,
+            rate: None,
             objective,
         }
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if !(self.rate.is_finite() && self.rate > 0.0) {
+        if let Some(rate) = self.rate
+            && !(rate.is_finite() && rate > 0.0)
+        {
             return Err(Error::invalid(format!(
-                "a polish at rate {}; give a finite one above 0",
-                self.rate
+                "a polish at rate {rate}; give a finite one above 0"
             )));
         }
         self.objective.check()
     }
 
-    /// Trains the samples of a request, `networks` [options.count, parameters], in place.
+    /// Trains the samples of a request, `networks` [options.count, parameters], in place; at `usual_rate`
+    /// where the host does not choose.
     ///
     /// Fails with [`Error::InvalidArgument`] where a training diverges, [`Error::Callback`] where the
     /// host's gradient is not finite, [`Error::Cancelled`], and as the host's gradient does.
     pub(super) fn run(
         &mut self,
         layout: &Layout,
+        usual_rate: f64,
         options: &SampleOptions,
         cancel: &Cancel,
         networks: &mut [f32],
@@ -82,7 +82,7 @@ impl<'a> Polish<'a> {
         let numbered = networks
             .chunks_exact_mut(layout.parameters())
             .zip(options.first..);
-        let (steps, rate) = (self.steps, self.rate);
+        let (steps, rate) = (self.steps, self.rate.unwrap_or(usual_rate));
         match &mut self.objective {
             Objective::Probe(probe, batch) => {
                 let batch = batch.unwrap_or(BATCH.min(probe.examples()));

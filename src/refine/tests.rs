@@ -53,7 +53,7 @@ impl Golden {
             ..SampleOptions::default()
         };
         polish.check()?;
-        polish.run(&self.layout, &options, &Cancel::new(), &mut networks)?;
+        polish.run(&self.layout, 1e-2, &options, &Cancel::new(), &mut networks)?;
         Ok(networks)
     }
 }
@@ -62,7 +62,8 @@ fn recipe<'a>(golden: &Golden, probe: &'a Probe<'a>) -> Polish<'a> {
     let batch = Some(golden.number("batch") as usize);
     let objective = Objective::Probe(probe, batch);
     let mut polish = Polish::new(golden.number("steps"), objective);
-    polish.rate = golden.value["rate"].as_f64().unwrap();
+    polish.rate = golden.value["rate"].as_f64();
+    assert!(polish.rate.is_some());
     polish
 }
 
@@ -142,7 +143,7 @@ fn what_a_host_gets_wrong_is_one_line() {
             Ok(0.0)
         };
         let mut polish = Polish::new(5, Objective::Host(Box::new(host)));
-        polish.rate = rate;
+        polish.rate = Some(rate);
         golden.polished(&mut polish, 0, 1).map(drop)
     };
     let message = |result: Result<()>, status: i32| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pdiff::refine::{BehaviourLoss, Polish};
+use pdiff::refine::BehaviourLoss;
 use pdiff::{Device, Dtype, EngineName, Sampler};
 
 use crate::condition::{Named, Wanted};
@@ -241,9 +241,15 @@ pub struct Refinement {
     /// that the generator's training aligned by]
     #[arg(long, value_name = "FILE.json", requires = "probe")]
     pub spec: Option<PathBuf>,
-    /// The highest learning rate of the polish
-    #[arg(long, default_value_t = Polish::RATE, value_name = "RATE", requires = "polish", allow_negative_numbers = true)]
-    pub polish_rate: f64,
+    /// The highest learning rate of the polish [default: .001 where a behaviour
+    /// loss taught the generator, else .01]
+    #[arg(
+        long,
+        value_name = "RATE",
+        requires = "polish",
+        allow_negative_numbers = true
+    )]
+    pub polish_rate: Option<f64>,
     /// Examples of a step of the polish [default: 64, or all where there are
     /// fewer]
     #[arg(long, value_name = "COUNT", requires = "polish", value_parser = positive::<usize>, allow_negative_numbers = true)]
