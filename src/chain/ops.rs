@@ -118,7 +118,7 @@ impl Step {
                 product::times_transposed(above, under, width, &mut scratch.sums);
                 accumulate(&scratch.sums, &mut gradient[weight.clone()]);
                 if let Some(bias) = bias {
-                    let sums = above.chunks_exact(width).map(|row| row.iter().sum::<f32>());
+                    let sums = above.chunks_exact(width).map(sum);
                     let slots = gradient[bias.clone()].iter_mut();
                     slots.zip(sums).for_each(|(slot, sum)| *slot += sum);
                 }
@@ -139,21 +139,29 @@ impl Step {
             Op::MaxPool(window) => {
                 let Some(below) = below else { return };
                 below.fill(0.0);
+                // Each example's largest input, and which pixel under the window that is.
+                let (mut largest, mut which) = (vec![0.0; examples], vec![0u32; examples]);
+                let mut under = Vec::new();
                 window.pools(|out, pixels| {
                     let above = &above[out * examples..][..examples];
-                    let pixels: Vec<usize> = pixels.collect();
-                    for (example, above) in above.iter().enumerate() {
-                        // The first of the largest, as in the forward pass.
-                        let at = pixels.iter().map(|pixel| pixel * examples + example);
-                        let largest = at.reduce(|most, next| {
-                            if input[next] <= input[most] {
-                                most
-                            } else {
-                                next
-                            }
-                        });
-                        if let Some(largest) = largest {
-                            below[largest] += above;
+                    under.clear();
+                    under.extend(pixels);
+                    largest.fill(f32::NEG_INFINITY);
+                    which.fill(0);
+                    for (number, pixel) in (0..).zip(&under) {
+                        let input = &input[pixel * examples..][..examples];
+                        for ((most, which), x) in largest.iter_mut().zip(&mut which).zip(input) {
+                            // The first of the largest, as in the forward pass.
+                            let stays = mask(*x <= *most);
+                            *most = if *x <= *most { *most } else { *x };
+                            *which = (*which & stays) | (number & !stays);
+                        }
+                    }
+                    for (number, pixel) in (0..).zip(&under) {
+                        let below = &mut below[pixel * examples..][..examples];
+                        let all = below.iter_mut().zip(above).zip(&which);
+                        for ((sum, above), which) in all {
+                            *sum += f32::from_bits(above.to_bits() & mask(*which == number));
                         }
                     }
                 });
@@ -298,6 +306,19 @@ impl Step {
             _ => (self.inputs, examples),
         }
     }
+}
+
+/// All bits or none, where of a choice the compiler would make a branch that is often predicted wrong.
+fn mask(is_set: bool) -> u32 {
+    u32::from(is_set).wrapping_neg()
+}
+
+/// In lanes: one sum would wait for each addition before the next.
+fn sum(row: &[f32]) -> f32 {
+    let (parts, rest) = row.as_chunks::<16>();
+    let mut lanes = [0.0; 16];
+    parts.iter().for_each(|part| accumulate(part, &mut lanes));
+    lanes.iter().chain(rest).sum()
 }
 
 fn accumulate(terms: &[f32], sums: &mut [f32]) {

@@ -44,6 +44,12 @@ impl Runner {
             (rows * columns).max(step.inputs).max(step.outputs)
         });
         let chunk = CHUNK / widest.max().unwrap_or(1);
+        // Whole vectors, where there is room for some.
+        let chunk = if chunk < TILE {
+            chunk
+        } else {
+            chunk - chunk % TILE
+        };
         Ok(Runner {
             steps,
             layers,
