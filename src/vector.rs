@@ -1,11 +1,11 @@
 //! Passes over rows of numbers, compiled a second time for machines with wider vectors. No addition is
-//! fused and no function is the platform's, so their bytes are the same on every machine.
-#![allow(unsafe_code)]
-
+//! fused, so that alone does not change their bytes; those here call no function of the platform's
+//! either, and have the same bytes on every machine.
 /// Defines passes; each runs as compiled for AVX2 where the machine has it.
 macro_rules! passes {
     ($($(#[$attribute:meta])* fn $name:ident($($argument:ident: $kind:ty),*) $body:block)*) => {$(
         $(#[$attribute])*
+        #[allow(unsafe_code)]
         pub(crate) fn $name($($argument: $kind),*) {
             #[inline(always)]
             fn pass($($argument: $kind),*) $body
@@ -22,6 +22,7 @@ macro_rules! passes {
         }
     )*};
 }
+pub(crate) use passes;
 
 passes! {
     /// `x += bias` for every row of `x`.

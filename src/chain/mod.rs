@@ -1,9 +1,11 @@
 //! Networks that are one chain of layers: their description, and running many of them at once.
 
+mod convolution;
 mod layer;
 mod loss;
 mod ops;
 mod plan;
+mod pool;
 mod run;
 mod window;
 
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use layer::Layer;
 pub use loss::Targets;
 pub use run::Runner;
-pub(crate) use run::{Workspace, spread};
+pub(crate) use run::spread;
 
 /// A network as a list of layers, each fed by the one before. Part of a symmetry spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

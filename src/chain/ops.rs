@@ -4,20 +4,52 @@
 //! and everything else goes along the examples.
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
+use std::ops::Range;
 
+use crate::chain::convolution::Buffers;
 use crate::chain::plan::{Activation, Op, Step};
+use crate::chain::pool;
 use crate::product;
+use crate::vector::passes;
 
 /// Buffers that steps share.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    columns: Vec<f32>,
     sums: Vec<f32>,
+    convolution: Buffers,
+}
+
+passes! {
+    /// Writes the outputs [outputs, examples] of a network for inputs [inputs, examples].
+    fn forward(
+        step: &Step,
+        network: &[f32],
+        input: &[f32],
+        examples: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32]
+    ) {
+        step.forward(network, input, examples, scratch, out);
+    }
+
+    /// Adds the gradient by the network's weights to `gradient`, for the inputs and the gradient by the
+    /// outputs, and writes the one by the inputs to `below`, where it is wanted.
+    fn backward(
+        step: &Step,
+        network: &[f32],
+        ends: (&[f32], &[f32]),
+        examples: usize,
+        scratch: &mut Scratch,
+        gradient: &mut [f32],
+        below: Option<&mut [f32]>
+    ) {
+        step.backward(network, ends, examples, scratch, gradient, below);
+    }
 }
 
 impl Step {
-    /// Writes the outputs [outputs, examples] of a network for inputs [inputs, examples].
-    pub fn forward(
+    #[inline(always)]
+    fn forward(
         &self,
         network: &[f32],
         input: &[f32],
@@ -26,33 +58,24 @@ impl Step {
         out: &mut [f32],
     ) {
         match &self.op {
-            Op::Affine { weight, .. } => {
-                let columns = self.columns(input, examples, &mut scratch.columns);
-                let (taps, width) = self.columns_shape(examples);
-                product::times(&network[weight.clone()], taps, columns, width, out, width);
+            Op::Linear { weight, .. } => {
+                let weight = &network[weight.clone()];
+                product::times(weight, self.inputs, input, examples, out, examples);
                 self.shift(network, out);
             }
-            Op::MaxPool(window) => window.pools(|at, pixels| {
-                let out = &mut out[at * examples..][..examples];
-                out.fill(f32::NEG_INFINITY);
-                for pixel in pixels {
-                    let input = &input[pixel * examples..][..examples];
-                    // A NaN stays one.
-                    let both = out.iter_mut().zip(input);
-                    both.for_each(|(most, x)| *most = if *x <= *most { *most } else { *x });
-                }
-            }),
-            Op::AvgPool(window) => window.pools(|at, pixels| {
-                let out = &mut out[at * examples..][..examples];
-                out.fill(0.0);
-                let mut count = 0.0;
-                for pixel in pixels {
-                    count += 1.0;
-                    let input = &input[pixel * examples..][..examples];
-                    out.iter_mut().zip(input).for_each(|(sum, x)| *sum += x);
-                }
-                out.iter_mut().for_each(|sum| *sum /= count);
-            }),
+            Op::Convolution {
+                weight,
+                bias,
+                convolution,
+            } => {
+                let filters = (
+                    &network[weight.clone()],
+                    bias.clone().map(|bias| &network[bias]),
+                );
+                convolution.forward(filters, input, examples, &mut scratch.convolution, out);
+            }
+            Op::MaxPool(window) => pool::largest(window, input, examples, out),
+            Op::AvgPool(window) => pool::mean(window, input, examples, out),
             Op::BatchNorm {
                 weight,
                 bias,
@@ -86,16 +109,12 @@ impl Step {
                     }
                 }
             }
-            Op::Activation(kind) => {
-                let both = out.iter_mut().zip(input);
-                both.for_each(|(out, x)| *out = kind.value(*x));
-            }
+            Op::Activation(kind) => kind.each(input, out),
         }
     }
 
-    /// Adds the gradient by the network's weights to `gradient`, for the gradient `above` by the
-    /// outputs, and writes the one by the inputs to `below`, where it is wanted.
-    pub fn backward(
+    #[inline(always)]
+    fn backward(
         &self,
         network: &[f32],
         (input, above): (&[f32], &[f32]),
@@ -105,79 +124,41 @@ impl Step {
         below: Option<&mut [f32]>,
     ) {
         match &self.op {
-            Op::Affine {
+            Op::Linear { weight, bias, rows } => {
+                scratch.sums.resize(weight.len(), 0.0);
+                product::times_transposed(above, input, examples, &mut scratch.sums);
+                accumulate(&scratch.sums, &mut gradient[weight.clone()]);
+                add_sums(bias, above, gradient);
+                if let Some(below) = below {
+                    product::transposed_times(&network[weight.clone()], above, *rows, below);
+                }
+            }
+            Op::Convolution {
                 weight,
                 bias,
-                rows,
-                window,
+                convolution,
             } => {
-                let (taps, width) = self.columns_shape(examples);
-                let mut columns = std::mem::take(&mut scratch.columns);
-                let under = self.columns(input, examples, &mut columns);
-                scratch.sums.resize(weight.len(), 0.0);
-                product::times_transposed(above, under, width, &mut scratch.sums);
-                accumulate(&scratch.sums, &mut gradient[weight.clone()]);
-                if let Some(bias) = bias {
-                    let sums = above.chunks_exact(width).map(sum);
-                    let slots = gradient[bias.clone()].iter_mut();
-                    slots.zip(sums).for_each(|(slot, sum)| *slot += sum);
-                }
+                let buffers = &mut scratch.convolution;
+                let slots = &mut gradient[weight.clone()];
+                convolution.by_weights(above, input, examples, buffers, slots);
+                add_sums(bias, above, gradient);
                 if let Some(below) = below {
-                    let weight = &network[weight.clone()];
-                    match window {
-                        None => product::transposed_times(weight, above, *rows, below),
-                        Some(window) => {
-                            columns.resize(taps * width, 0.0);
-                            product::transposed_times(weight, above, *rows, &mut columns);
-                            below.fill(0.0);
-                            window.fold(&columns, examples, below);
-                        }
-                    }
+                    convolution.by_inputs(
+                        &network[weight.clone()],
+                        above,
+                        examples,
+                        buffers,
+                        below,
+                    );
                 }
-                scratch.columns = columns;
             }
             Op::MaxPool(window) => {
                 let Some(below) = below else { return };
-                below.fill(0.0);
-                // Each example's largest input, and which pixel under the window that is.
-                let (mut largest, mut which) = (vec![0.0; examples], vec![0u32; examples]);
-                let mut under = Vec::new();
-                window.pools(|out, pixels| {
-                    let above = &above[out * examples..][..examples];
-                    under.clear();
-                    under.extend(pixels);
-                    largest.fill(f32::NEG_INFINITY);
-                    which.fill(0);
-                    for (number, pixel) in (0..).zip(&under) {
-                        let input = &input[pixel * examples..][..examples];
-                        for ((most, which), x) in largest.iter_mut().zip(&mut which).zip(input) {
-                            // The first of the largest, as in the forward pass.
-                            let stays = mask(*x <= *most);
-                            *most = if *x <= *most { *most } else { *x };
-                            *which = (*which & stays) | (number & !stays);
-                        }
-                    }
-                    for (number, pixel) in (0..).zip(&under) {
-                        let below = &mut below[pixel * examples..][..examples];
-                        let all = below.iter_mut().zip(above).zip(&which);
-                        for ((sum, above), which) in all {
-                            *sum += f32::from_bits(above.to_bits() & mask(*which == number));
-                        }
-                    }
-                });
+                pool::largest_backward(window, input, above, examples, below);
             }
             Op::AvgPool(window) => {
                 let Some(below) = below else { return };
-                below.fill(0.0);
-                let count = (window.kernel[0] * window.kernel[1]) as f32;
-                window.pools(|at, pixels| {
-                    let above = &above[at * examples..][..examples];
-                    for pixel in pixels {
-                        let below = &mut below[pixel * examples..][..examples];
-                        let both = below.iter_mut().zip(above);
-                        both.for_each(|(sum, above)| *sum += above / count);
-                    }
-                });
+                pool::mean_backward(window, above, examples, below);
             }
             Op::BatchNorm {
                 weight,
@@ -220,43 +201,39 @@ impl Step {
             ),
             Op::Activation(kind) => {
                 let Some(below) = below else { return };
-                let all = below.iter_mut().zip(above).zip(input);
-                all.for_each(|((below, above), x)| *below = above * kind.slope(*x));
+                kind.each_backward(input, above, below);
             }
         }
     }
 
-    /// An affine step's matrix, [rows, taps]; empty of another step.
+    /// A linear step's matrix, [rows, inputs]; empty of another step.
     pub fn weight<'a>(&self, network: &'a [f32]) -> &'a [f32] {
         match &self.op {
-            Op::Affine { weight, .. } => &network[weight.clone()],
+            Op::Linear { weight, .. } => &network[weight.clone()],
             _ => &[],
         }
     }
 
     /// The products of several networks' matrices, one below another, with what is under them, without
-    /// the biases; false, and nothing done, for a step that is not affine.
+    /// the biases; false, and nothing done, for a step that is not linear.
     pub fn multiply(
         &self,
         matrices: &[f32],
         input: &[f32],
         examples: usize,
-        scratch: &mut Scratch,
         out: &mut Vec<f32>,
     ) -> bool {
         if self.rows().is_none() {
             return false;
         }
-        let (taps, width) = self.columns_shape(examples);
-        out.resize(matrices.len() / taps * width, 0.0);
-        let columns = self.columns(input, examples, &mut scratch.columns);
-        product::times(matrices, taps, columns, width, out, width);
+        out.resize(matrices.len() / self.inputs * examples, 0.0);
+        product::times(matrices, self.inputs, input, examples, out, examples);
         true
     }
 
-    /// Adds the bias of an affine step.
+    /// Adds the bias of a linear step.
     pub fn shift(&self, network: &[f32], out: &mut [f32]) {
-        let Op::Affine {
+        let Op::Linear {
             bias: Some(bias), ..
         } = &self.op
         else {
@@ -268,49 +245,13 @@ impl Step {
         }
     }
 
-    /// Rows of an affine step's matrix.
+    /// Rows of a linear step's matrix.
     pub fn rows(&self) -> Option<usize> {
         match &self.op {
-            Op::Affine { rows, .. } => Some(*rows),
+            Op::Linear { rows, .. } => Some(*rows),
             _ => None,
         }
     }
-
-    /// What the matrix of an affine step is multiplied with, [taps, positions * examples].
-    fn columns<'a>(
-        &self,
-        input: &'a [f32],
-        examples: usize,
-        buffer: &'a mut Vec<f32>,
-    ) -> &'a [f32] {
-        let Op::Affine {
-            window: Some(window),
-            ..
-        } = &self.op
-        else {
-            return input;
-        };
-        let (taps, width) = self.columns_shape(examples);
-        buffer.resize(taps * width, 0.0);
-        window.unfold(input, examples, buffer);
-        buffer
-    }
-
-    /// Rows and columns of that.
-    pub fn columns_shape(&self, examples: usize) -> (usize, usize) {
-        match &self.op {
-            Op::Affine { rows, window, .. } => {
-                let taps = window.map_or(self.inputs, |window| window.taps());
-                (taps, self.outputs / rows * examples)
-            }
-            _ => (self.inputs, examples),
-        }
-    }
-}
-
-/// All bits or none, where of a choice the compiler would make a branch that is often predicted wrong.
-fn mask(is_set: bool) -> u32 {
-    u32::from(is_set).wrapping_neg()
 }
 
 /// In lanes: one sum would wait for each addition before the next.
@@ -319,6 +260,14 @@ fn sum(row: &[f32]) -> f32 {
     let mut lanes = [0.0; 16];
     parts.iter().for_each(|part| accumulate(part, &mut lanes));
     lanes.iter().chain(rest).sum()
+}
+
+/// Adds to the gradient by a bias what comes from above, summed over all that each number shifts.
+fn add_sums(bias: &Option<Range<usize>>, above: &[f32], gradient: &mut [f32]) {
+    let Some(bias) = bias else { return };
+    let sums = above.chunks_exact(above.len() / bias.len()).map(sum);
+    let slots = gradient[bias.clone()].iter_mut();
+    slots.zip(sums).for_each(|(slot, sum)| *slot += sum);
 }
 
 fn accumulate(terms: &[f32], sums: &mut [f32]) {
@@ -386,27 +335,39 @@ fn layer_norm(
 }
 
 impl Activation {
-    fn value(self, x: f32) -> f32 {
+    #[inline(always)]
+    fn each(self, input: &[f32], out: &mut [f32]) {
+        // Chosen once: inside the loop it would keep the compiler from making vectors.
         match self {
-            Activation::Leaky(_) if x > 0.0 => x,
-            Activation::Leaky(slope) => slope * x,
-            Activation::Gelu => x * normal(x),
-            Activation::Silu => x * sigmoid(x),
-            Activation::Sigmoid => sigmoid(x),
-            Activation::Tanh => x.tanh(),
+            Activation::Leaky(slope) => set(input, out, |x| if x > 0.0 { x } else { slope * x }),
+            Activation::Gelu => set(input, out, |x| x * normal(x)),
+            Activation::Silu => set(input, out, |x| x * sigmoid(x)),
+            Activation::Sigmoid => set(input, out, sigmoid),
+            Activation::Tanh => set(input, out, f32::tanh),
         }
     }
 
-    fn slope(self, x: f32) -> f32 {
+    #[inline(always)]
+    fn each_backward(self, input: &[f32], above: &[f32], below: &mut [f32]) {
         match self {
-            Activation::Leaky(_) if x > 0.0 => 1.0,
-            Activation::Leaky(slope) => slope,
-            Activation::Gelu => normal(x) + x * (-x * x / 2.0).exp() / (2.0 * PI).sqrt(),
-            Activation::Silu => sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),
-            Activation::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
-            Activation::Tanh => 1.0 - x.tanh().powi(2),
+            Activation::Leaky(slope) => set(input, below, |x| if x > 0.0 { 1.0 } else { slope }),
+            Activation::Gelu => set(input, below, |x| {
+                normal(x) + x * (-x * x / 2.0).exp() / (2.0 * PI).sqrt()
+            }),
+            Activation::Silu => set(input, below, |x| {
+                sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x)))
+            }),
+            Activation::Sigmoid => set(input, below, |x| sigmoid(x) * (1.0 - sigmoid(x))),
+            Activation::Tanh => set(input, below, |x| 1.0 - x.tanh().powi(2)),
         }
+        let both = below.iter_mut().zip(above);
+        both.for_each(|(slope, above)| *slope *= above);
     }
+}
+
+#[inline(always)]
+fn set(input: &[f32], out: &mut [f32], of: impl Fn(f32) -> f32) {
+    out.iter_mut().zip(input).for_each(|(out, x)| *out = of(*x));
 }
 
 fn sigmoid(x: f32) -> f32 {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::chain::convolution::Convolution;
 use crate::chain::window::Window;
 use crate::chain::{Chain, Layer};
 use crate::error::{Error, Result};
@@ -22,12 +23,16 @@ pub(super) struct Step {
 /// What a step does; ranges are of the flat vector.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    /// A matrix [rows, taps] times the inputs, or times their columns under a window.
-    Affine {
+    /// A matrix [rows, inputs].
+    Linear {
         weight: Range<usize>,
         bias: Option<Range<usize>>,
         rows: usize,
-        window: Option<Window>,
+    },
+    Convolution {
+        weight: Range<usize>,
+        bias: Option<Range<usize>>,
+        convolution: Convolution,
     },
     MaxPool(Window),
     AvgPool(Window),
@@ -162,11 +167,10 @@ fn bind(
                 ));
             }
             *shape = vec![rows];
-            Op::Affine {
+            Op::Linear {
                 weight,
                 bias: bias.as_ref().map(|name| vector(name, rows)).transpose()?,
                 rows,
-                window: None,
             }
         }
         Layer::Conv2d {
@@ -190,17 +194,10 @@ fn bind(
             }
             let window = slide(shape, [height, width], *stride, *padding)?;
             shape[0] = rows;
-            if numbers(&[window.taps(), shape[1], shape[2]]).is_none() {
-                return Err(format!(
-                    "its columns of {:?} are too large to run",
-                    tensor.name
-                ));
-            }
-            Op::Affine {
+            Op::Convolution {
                 weight,
                 bias: bias.as_ref().map(|name| vector(name, rows)).transpose()?,
-                rows,
-                window: Some(window),
+                convolution: Convolution::new(rows, window),
             }
         }
         Layer::MaxPool2d { kernel, stride } => {

@@ -1,12 +1,12 @@
 //! Running many networks of one chain over the same examples.
 //!
-//! Examples go through in chunks whose numbers stay in the processor's cache. What the first layer
-//! multiplies is the same for every network: it is unfolded once, and the networks' first weights are
-//! stacked into one product.
+//! Examples go through in chunks whose numbers stay in the processor's cache. What a first linear layer
+//! multiplies is the same for every network, whose first weights are stacked into one product.
 
+use std::fmt;
 use std::sync::Mutex;
 
-use crate::chain::ops::Scratch;
+use crate::chain::ops::{Scratch, backward, forward};
 use crate::chain::plan::{Step, plan};
 use crate::chain::{Chain, Targets};
 use crate::error::{Error, Result};
@@ -32,6 +32,7 @@ pub struct Runner {
     parameters: usize,
     /// Examples that go through at once.
     chunk: usize,
+    pool: Pool,
 }
 
 impl Runner {
@@ -39,10 +40,9 @@ impl Runner {
     /// or names a tensor that is not generated.
     pub fn new(chain: &Chain, layout: &Layout) -> Result<Runner> {
         let (layers, steps): (Vec<_>, Vec<_>) = plan(chain, layout)?.into_iter().unzip();
-        let widest = steps.iter().map(|step: &Step| {
-            let (rows, columns) = step.columns_shape(1);
-            (rows * columns).max(step.inputs).max(step.outputs)
-        });
+        let widest = steps
+            .iter()
+            .map(|step: &Step| step.inputs.max(step.outputs));
         let chunk = CHUNK / widest.max().unwrap_or(1);
         // Whole vectors, where there is room for some.
         let chunk = if chunk < TILE {
@@ -55,6 +55,7 @@ impl Runner {
             layers,
             parameters: layout.parameters(),
             chunk: chunk.clamp(1, MOST),
+            pool: Pool::default(),
         })
     }
 
@@ -94,7 +95,8 @@ impl Runner {
             .chunks(together * self.parameters)
             .zip(out.chunks_mut(together * each));
         spread(parts, threads, |(networks, out)| {
-            self.forward_together(networks, examples, cancel, out)
+            let run = |space: &mut _| self.forward_together(networks, examples, cancel, space, out);
+            self.lend(run)
         })
     }
 
@@ -103,10 +105,10 @@ impl Runner {
         networks: &[f32],
         examples: &[f32],
         cancel: &Cancel,
+        space: &mut Workspace,
         out: &mut [f32],
     ) -> Result<()> {
         let (outputs, n) = (self.outputs(), examples.len() / self.inputs());
-        let mut space = self.workspace();
         let (mut stack, mut first) = (Vec::new(), Vec::new());
         for network in networks.chunks_exact(self.parameters) {
             stack.extend_from_slice(self.steps[0].weight(network));
@@ -114,21 +116,15 @@ impl Runner {
         for (start, part) in self.chunks(examples) {
             cancel.check()?;
             let count = space.enter(part, self.inputs());
-            let is_affine = self.steps[0].multiply(
-                &stack,
-                &space.values[0],
-                count,
-                &mut space.scratch,
-                &mut first,
-            );
+            let is_linear = self.steps[0].multiply(&stack, &space.values[0], count, &mut first);
             for (at, network) in networks.chunks_exact(self.parameters).enumerate() {
-                if is_affine {
+                if is_linear {
                     let size = self.steps[0].outputs * count;
                     space.values[1].clear();
                     space.values[1].extend_from_slice(&first[at * size..][..size]);
                     self.steps[0].shift(network, &mut space.values[1]);
                 }
-                self.run(usize::from(is_affine), network, count, &mut space);
+                self.run(usize::from(is_linear), network, count, space);
                 let rows = out[(at * n + start) * outputs..].chunks_exact_mut(outputs);
                 let last = &space.values[self.steps.len()];
                 for (example, row) in rows.take(count).enumerate() {
@@ -167,8 +163,7 @@ impl Runner {
         let gradients = gradients.chunks_exact_mut(self.parameters);
         let parts = networks.zip(gradients).zip(losses);
         spread(parts, threads, |((network, gradient), loss)| {
-            let space = &mut self.workspace();
-            *loss = self.gradient(network, examples, targets, cancel, space, gradient)?;
+            *loss = self.gradient(network, examples, targets, cancel, gradient)?;
             Ok(())
         })
     }
@@ -180,30 +175,41 @@ impl Runner {
         examples: &[f32],
         targets: Targets,
         cancel: &Cancel,
+        gradient: &mut [f32],
+    ) -> Result<f64> {
+        self.lend(|space| self.gradient_in(space, network, examples, targets, cancel, gradient))
+    }
+
+    fn gradient_in(
+        &self,
         space: &mut Workspace,
+        network: &[f32],
+        examples: &[f32],
+        targets: Targets,
+        cancel: &Cancel,
         gradient: &mut [f32],
     ) -> Result<f64> {
         let n = examples.len() / self.inputs();
-        let (mut above, mut below) = (Vec::new(), Vec::new());
         let mut loss = 0.0;
         gradient.fill(0.0);
         for (start, part) in self.chunks(examples) {
             cancel.check()?;
             let count = space.enter(part, self.inputs());
             self.run(0, network, count, space);
-            above.clone_from(&space.values[self.steps.len()]);
-            loss += targets.loss(start, count, n, &mut above);
+            let Workspace {
+                values,
+                slopes: [above, below],
+                scratch,
+            } = space;
+            let last = &values[self.steps.len()];
+            let outputs = room(above, last.len());
+            outputs.copy_from_slice(last);
+            loss += targets.loss(start, count, n, outputs);
             for (at, step) in self.steps.iter().enumerate().rev() {
-                below.resize(step.inputs * count, 0.0);
-                step.backward(
-                    network,
-                    (&space.values[at], &above),
-                    count,
-                    &mut space.scratch,
-                    gradient,
-                    (at > 0).then_some(&mut below[..]),
-                );
-                std::mem::swap(&mut above, &mut below);
+                let ends = (&values[at][..], &above[..step.outputs * count]);
+                let wanted = (at > 0).then(|| room(below, step.inputs * count));
+                backward(step, network, ends, count, scratch, gradient, wanted);
+                std::mem::swap(above, below);
             }
         }
         Ok(loss)
@@ -221,16 +227,17 @@ impl Runner {
         let Some(at) = self.layers.iter().position(|number| *number == layer) else {
             return Ok(None);
         };
-        let mut space = self.workspace();
         let mut out = vec![0.0; self.steps[at].inputs * n];
-        for (start, part) in self.chunks(examples) {
-            let count = space.enter(part, self.inputs());
-            self.run(0, network, count, &mut space);
-            let rows = space.values[at].chunks_exact(count);
-            for (row, out) in rows.zip(out.chunks_exact_mut(n)) {
-                out[start..start + count].copy_from_slice(row);
+        self.lend(|space| {
+            for (start, part) in self.chunks(examples) {
+                let count = space.enter(part, self.inputs());
+                self.run(0, network, count, space);
+                let rows = space.values[at].chunks_exact(count);
+                for (row, out) in rows.zip(out.chunks_exact_mut(n)) {
+                    out[start..start + count].copy_from_slice(row);
+                }
             }
-        }
+        });
         Ok(Some(out))
     }
 
@@ -240,20 +247,25 @@ impl Runner {
             let (before, after) = space.values.split_at_mut(at + 1);
             let (input, out) = (&before[at], &mut after[0]);
             out.resize(step.outputs * count, 0.0);
-            step.forward(network, input, count, &mut space.scratch, out);
+            forward(step, network, input, count, &mut space.scratch, out);
         }
+    }
+
+    /// Does work that takes a workspace.
+    fn lend<R>(&self, work: impl FnOnce(&mut Workspace) -> R) -> R {
+        let taken = self.pool.0.lock().ok().and_then(|mut pool| pool.pop());
+        let mut space = taken.unwrap_or_default();
+        space.values.resize_with(self.steps.len() + 1, Vec::new);
+        let result = work(&mut space);
+        if let Ok(mut pool) = self.pool.0.lock() {
+            pool.push(space);
+        }
+        result
     }
 
     fn chunks<'a>(&self, examples: &'a [f32]) -> impl Iterator<Item = (usize, &'a [f32])> {
         let starts = (0..).step_by(self.chunk);
         starts.zip(examples.chunks(self.chunk * self.inputs()))
-    }
-
-    pub(crate) fn workspace(&self) -> Workspace {
-        Workspace {
-            values: vec![Vec::new(); self.steps.len() + 1],
-            scratch: Scratch::default(),
-        }
     }
 
     /// How many networks and examples there are.
@@ -273,10 +285,32 @@ impl Runner {
     }
 }
 
+/// Workspaces that are not in use. Memory that goes back to the system and is taken anew for each network
+/// costs more than running a small one in it.
+#[derive(Default)]
+struct Pool(Mutex<Vec<Workspace>>);
+
+/// They say nothing of what a runner computes.
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+/// A copy of a runner begins with none.
+impl Clone for Pool {
+    fn clone(&self) -> Pool {
+        Pool::default()
+    }
+}
+
 /// Numbers between the steps, [features, examples of a chunk].
-pub(crate) struct Workspace {
+#[derive(Default)]
+struct Workspace {
     /// The inputs, and the outputs of each step.
     values: Vec<Vec<f32>>,
+    /// The loss's gradient above and below a step.
+    slopes: [Vec<f32>; 2],
     scratch: Scratch,
 }
 
@@ -298,6 +332,14 @@ impl Workspace {
         }
         count
     }
+}
+
+/// The first numbers of a buffer, which grows where it has fewer.
+fn room(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    if buffer.len() < count {
+        buffer.resize(count, 0.0);
+    }
+    &mut buffer[..count]
 }
 
 fn fits(given: usize, needed: usize) -> Result<()> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::chain::{Chain, Runner, Targets, Workspace};
+use crate::chain::{Chain, Runner, Targets};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Generator};
@@ -182,12 +182,11 @@ fn chain_of(given: Option<&Spec>, own: Option<&Spec>, whose: &str) -> Result<Cha
     })
 }
 
-/// Some of a probe's examples, and room to run a network on them.
+/// Some of a probe's examples.
 pub(super) struct Minibatch<'a> {
     probe: &'a Probe<'a>,
     inputs: Vec<f32>,
     labels: Vec<u32>,
-    space: Workspace,
 }
 
 impl<'a> Minibatch<'a> {
@@ -196,7 +195,6 @@ impl<'a> Minibatch<'a> {
             probe,
             inputs: Vec::with_capacity(size * probe.runner.inputs()),
             labels: Vec::with_capacity(size),
-            space: probe.runner.workspace(),
         }
     }
 
@@ -212,11 +210,10 @@ impl<'a> Minibatch<'a> {
     }
 
     /// Writes the gradient of the mean cross-entropy over these examples, and returns that.
-    fn gradient(&mut self, network: &[f32], cancel: &Cancel, gradient: &mut [f32]) -> Result<f64> {
+    fn gradient(&self, network: &[f32], cancel: &Cancel, gradient: &mut [f32]) -> Result<f64> {
         let targets = Targets::Classes(&self.labels);
-        let space = &mut self.space;
         let runner = &self.probe.runner;
-        runner.gradient(network, &self.inputs, targets, cancel, space, gradient)
+        runner.gradient(network, &self.inputs, targets, cancel, gradient)
     }
 }
 
