@@ -13,6 +13,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use adamw::AdamW;
 pub(crate) use adamw::{BETA1, BETA2, EPSILON};
 pub use behaviour::BehaviourLoss;
 pub use examples::Examples;

@@ -189,7 +189,7 @@ impl Training<'_> {
                 return Err(self.diverged(step, &format!("its loss is {loss}")));
             }
             let rate = one_cycle(self.rate, step as f64 / self.steps as f64);
-            optimizer.step(network, &gradient, self.trained, step, rate);
+            optimizer.step(network, &gradient, self.trained, rate);
         }
         match network.iter().all(|x| x.is_finite()) {
             true => Ok(()),

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use pdiff::chain::{self, Chain, Runner};
+use pdiff::{Dtype, Layout, TensorSpec};
 
 use crate::data::Shape;
 
@@ -92,26 +94,26 @@ impl Net {
 /// One layer with its sizes.
 pub enum Layer {
     Conv {
-        inputs: i64,
-        outputs: i64,
-        kernel: i64,
-        padding: i64,
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        padding: usize,
         pool: bool,
     },
     Linear {
-        inputs: i64,
-        outputs: i64,
+        inputs: usize,
+        outputs: usize,
     },
 }
 
 impl Layer {
-    pub fn outputs(&self) -> i64 {
+    pub fn outputs(&self) -> usize {
         match self {
             Layer::Conv { outputs, .. } | Layer::Linear { outputs, .. } => *outputs,
         }
     }
 
-    pub fn weight_shape(&self) -> Vec<i64> {
+    pub fn weight_shape(&self) -> Vec<usize> {
         match *self {
             Layer::Conv {
                 inputs,
@@ -126,6 +128,7 @@ impl Layer {
 
 /// A network's layers for images of one shape.
 pub struct Architecture {
+    images: Shape,
     pub layers: Vec<Layer>,
 }
 
@@ -145,7 +148,7 @@ impl Architecture {
         );
         let widths = hidden.iter().enumerate().map(|(i, (_, width))| {
             let width = options.widths.get(i).unwrap_or(width);
-            *width as i64
+            *width
         });
         let ops = hidden.iter().map(|(op, _)| *op).chain([Op::Linear]);
         let Shape {
@@ -153,7 +156,7 @@ impl Architecture {
             mut height,
             mut width,
         } = images;
-        let (mut channels, mut layers) = (channels as i64, Vec::new());
+        let (mut channels, mut layers) = (channels, Vec::new());
         for (op, outputs) in ops.zip(widths.chain([CLASSES])) {
             layers.push(match op {
                 Op::Conv {
@@ -174,24 +177,24 @@ impl Architecture {
                     Layer::Conv {
                         inputs: channels,
                         outputs,
-                        kernel: kernel as i64,
-                        padding: padding as i64,
+                        kernel,
+                        padding,
                         pool,
                     }
                 }
                 Op::Linear => {
-                    let inputs = channels * (height * width) as i64;
+                    let inputs = channels * (height * width);
                     (height, width) = (1, 1);
                     Layer::Linear { inputs, outputs }
                 }
             });
             channels = outputs;
         }
-        Ok(Architecture { layers })
+        Ok(Architecture { images, layers })
     }
 
     /// Names and shapes in the order of a PyTorch state dict: `conv1.weight`, `conv1.bias`, ...
-    pub fn shapes(&self) -> impl Iterator<Item = (String, Vec<i64>)> {
+    pub fn shapes(&self) -> impl Iterator<Item = (String, Vec<usize>)> {
         let (mut convs, mut linears) = (0, 0);
         self.layers.iter().flat_map(move |layer| {
             let (kind, number) = match layer {
@@ -206,20 +209,73 @@ impl Architecture {
         })
     }
 
-    /// Numbers in each tensor, in the order of `shapes`.
-    pub fn sizes(&self) -> Vec<i64> {
-        self.shapes()
-            .map(|(_, shape)| shape.iter().product())
-            .collect()
+    pub fn parameters(&self) -> usize {
+        let sizes = self
+            .shapes()
+            .map(|(_, shape)| shape.iter().product::<usize>());
+        sizes.sum()
     }
 
-    pub fn parameters(&self) -> i64 {
-        self.sizes().iter().sum()
+    /// What libpdiff knows its networks by.
+    fn layout(&self) -> pdiff::Result<Layout> {
+        let tensors = self
+            .shapes()
+            .map(|(name, shape)| TensorSpec::new(&name, &shape, Dtype::F32));
+        Layout::new(tensors.collect())
+    }
+
+    /// What runs its networks.
+    pub fn runner(&self) -> pdiff::Result<Runner> {
+        Runner::new(&self.chain(), &self.layout()?)
+    }
+
+    /// How a network computes, for libpdiff to run it.
+    pub fn chain(&self) -> Chain {
+        let mut names = self.shapes().map(|(name, _)| name);
+        let mut layers = Vec::new();
+        let mut is_flat = false;
+        for layer in &self.layers {
+            let (weight, bias) = (names.next().unwrap_or_default(), names.next());
+            match *layer {
+                Layer::Conv { padding, pool, .. } => {
+                    layers.push(chain::Layer::Conv2d {
+                        weight,
+                        bias,
+                        stride: 1,
+                        padding,
+                    });
+                    if pool {
+                        layers.push(chain::Layer::MaxPool2d {
+                            kernel: 2,
+                            stride: None,
+                        });
+                    }
+                }
+                Layer::Linear { .. } => {
+                    if !is_flat {
+                        layers.push(chain::Layer::Flatten {});
+                        is_flat = true;
+                    }
+                    layers.push(chain::Layer::Linear { weight, bias });
+                }
+            }
+            layers.push(chain::Layer::Relu {});
+        }
+        layers.pop();
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.images;
+        Chain {
+            input: vec![channels, height, width],
+            layers,
+        }
     }
 }
 
 /// Classes of every data set here.
-pub const CLASSES: i64 = 10;
+pub const CLASSES: usize = 10;
 
 #[cfg(test)]
 mod tests {

@@ -91,7 +91,7 @@ pub fn push(
     names: &Names,
     snapshots: &[Snapshot],
 ) -> Result<()> {
-    let parameters = architecture.parameters() as usize;
+    let parameters = architecture.parameters();
     for snapshot in snapshots {
         ensure!(
             snapshot.weights.len() == parameters
@@ -105,7 +105,10 @@ pub fn push(
     let conditions = Texts::new(&names.conditions)?;
     let metrics = Texts::new(&names.metrics)?;
     let called = Texts::new(snapshots.iter().map(|snapshot| &snapshot.name))?;
-    let (tensor_names, shapes): (Vec<String>, Vec<Vec<i64>>) = architecture.shapes().unzip();
+    let (tensor_names, shapes): (Vec<String>, Vec<Vec<i64>>) = architecture
+        .shapes()
+        .map(|(name, shape)| (name, shape.iter().map(|d| *d as i64).collect()))
+        .unzip();
     let tensor_names = Texts::new(&tensor_names)?;
 
     let views: Vec<Vec<PdiffTensor>> = snapshots

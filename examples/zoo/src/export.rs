@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use pdiff::chain::{Chain, Layer};
 use pdiff::symmetry::Spec;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::architecture::{self, Architecture};
-use crate::data::{self, Shape};
+use crate::data;
 
 #[derive(Args)]
 pub struct Options {
@@ -27,9 +26,9 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let splits = options.data.load(options.architecture.net.recipe().data)?;
     let architecture = Architecture::new(&options.architecture, splits.shape())?;
-    let train = splits.images(|s| &s.train)?;
+    let train = splits.images(|s| &s.train);
     let inputs: Vec<u8> = train
-        .pixels()?
+        .pixels()
         .iter()
         .flat_map(|x| x.to_le_bytes())
         .collect();
@@ -54,47 +53,8 @@ pub fn run(options: &Options) -> Result<()> {
     let none: Option<HashMap<String, String>> = None;
     write("probe.safetensors", &safetensors::serialize(tensors, none)?)?;
     let spec = Spec {
-        chain: Some(chain(&architecture, splits.shape())),
+        chain: Some(architecture.chain()),
         ..Spec::default()
     };
     write("spec.json", serde_json::to_string_pretty(&spec)?.as_bytes())
-}
-
-/// How a network of the architecture computes.
-fn chain(architecture: &Architecture, images: Shape) -> Chain {
-    let mut names = architecture.shapes().map(|(name, _)| name);
-    let mut layers = Vec::new();
-    let mut is_flat = false;
-    for layer in &architecture.layers {
-        let (weight, bias) = (names.next().unwrap_or_default(), names.next());
-        match *layer {
-            architecture::Layer::Conv { padding, pool, .. } => {
-                layers.push(Layer::Conv2d {
-                    weight,
-                    bias,
-                    stride: 1,
-                    padding: padding as usize,
-                });
-                if pool {
-                    layers.push(Layer::MaxPool2d {
-                        kernel: 2,
-                        stride: None,
-                    });
-                }
-            }
-            architecture::Layer::Linear { .. } => {
-                if !is_flat {
-                    layers.push(Layer::Flatten {});
-                    is_flat = true;
-                }
-                layers.push(Layer::Linear { weight, bias });
-            }
-        }
-        layers.push(Layer::Relu {});
-    }
-    layers.pop();
-    Chain {
-        input: vec![images.channels, images.height, images.width],
-        layers,
-    }
 }

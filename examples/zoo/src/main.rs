@@ -5,7 +5,6 @@ mod architecture;
 mod collect;
 mod data;
 mod export;
-mod group;
 mod members;
 mod parallel;
 mod polish;
@@ -14,6 +13,7 @@ mod probe;
 mod recipe;
 mod score;
 mod train;
+mod training;
 
 use clap::Parser;
 

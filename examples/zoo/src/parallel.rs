@@ -15,7 +15,6 @@ pub fn map<T: Send, R: Send>(
     let queue = Mutex::new(items.into_iter().zip(&mut done));
     let next = || queue.lock().ok()?.next();
     let run = || -> Result<()> {
-        tch::set_num_threads(1);
         while let Some((item, out)) = next() {
             match work(item) {
                 Ok(result) => *out = Some(result),

@@ -1,7 +1,6 @@
 //! Some more steps of training for networks that are there already: what a generated start is worth with data.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
@@ -10,10 +9,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::architecture::{self, Architecture};
 use crate::data;
-use crate::group::{Group, Order};
-use crate::members::Members;
+use crate::members;
 use crate::parallel;
 use crate::recipe::one_cycle;
+use crate::training::{Order, Trainer};
 
 #[derive(Args)]
 pub struct Options {
@@ -41,32 +40,28 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.architecture.net.recipe();
     let splits = options.data.load(recipe.data)?;
-    let architecture = Arc::new(Architecture::new(&options.architecture, splits.shape())?);
-    let train = splits.images(|s| &s.train)?;
-    let groups: Vec<(usize, &[PathBuf])> = options.files.chunks(recipe.group).enumerate().collect();
-    let polished = parallel::map(groups, |(number, files)| {
-        let members = Members::load(&architecture, files)?;
-        let orders = (0..files.len())
-            .map(|i| {
-                let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-                rng.set_stream((number * recipe.group + i) as u64);
-                Order::new(rng, (0..train.len()).collect())
-            })
-            .collect();
-        let mut group = Group::new(members, orders, &train, options.batch, recipe.augment)?;
+    let architecture = Architecture::new(&options.architecture, splits.shape())?;
+    let train = splits.images(|s| &s.train);
+    let trainer = Trainer {
+        runner: &architecture.runner()?,
+        images: &train,
+        batch: options.batch,
+        augment: recipe.augment,
+    };
+    let files = (0..).zip(&options.files).collect();
+    let polished = parallel::map(files, |(number, file)| {
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        rng.set_stream(number);
+        let order = Order::new(rng, (0..train.len()).collect());
+        let mut training = trainer.begin(members::load(&architecture, file)?, order)?;
         for step in 0..options.steps {
-            group.step(one_cycle(
-                options.peak,
-                0.0,
-                step as f64 / options.steps as f64,
-            ))?;
+            let rate = one_cycle(options.peak, 0.0, step as f64 / options.steps as f64);
+            training.step(rate)?;
         }
-        Ok((files, group.members))
+        Ok((file, training.weights))
     })?;
-    for (files, members) in polished {
-        for (i, file) in files.iter().enumerate() {
-            members.save(i, file)?;
-        }
+    for (file, weights) in polished {
+        members::save(&architecture, &weights, file)?;
     }
     Ok(())
 }

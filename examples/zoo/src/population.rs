@@ -2,7 +2,6 @@
 //! short warm-up; and what each was trained on.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -13,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::architecture::{self, Architecture, CLASSES};
 use crate::collect::{self, Names, Snapshot};
 use crate::data::{self, Images};
-use crate::group::{Group, Order};
-use crate::members::Members;
+use crate::members;
 use crate::parallel;
 use crate::probe::judge;
-use crate::recipe::{Recipe, one_cycle};
+use crate::recipe::one_cycle;
+use crate::training::{Order, Trainer};
 
 /// Training images that a member is tested on, as it would be on a split of its own.
 const TRAIN_PROBE: usize = 5_000;
@@ -49,9 +48,6 @@ pub struct Options {
     /// Give each member a task of its own, kept as its condition: fraction=.05..1 or classes=2..9
     #[arg(long, value_name = "WHAT=LOW..HIGH", value_parser = parse_vary)]
     vary: Option<Vary>,
-    /// Members that are trained at once on one processor, which changes nothing but the time [default: the recipe's]
-    #[arg(long)]
-    group: Option<usize>,
     /// Decides the first weights, the tasks and the order of the images
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -104,10 +100,10 @@ impl Vary {
                 (vec![fraction as f32], (0..seen).collect())
             }
             Vary::Classes(low, high) => {
-                let mut classes: Vec<usize> = (0..CLASSES as usize).collect();
+                let mut classes: Vec<usize> = (0..CLASSES).collect();
                 classes.shuffle(rng);
                 classes.truncate(rng.random_range(low..=high));
-                let condition = (0..CLASSES as usize).map(|class| match classes.contains(&class) {
+                let condition = (0..CLASSES).map(|class| match classes.contains(&class) {
                     true => 1.0,
                     false => 0.0,
                 });
@@ -118,24 +114,22 @@ impl Vary {
     }
 }
 
-/// What training a population takes, shared by all groups.
+/// What training a population takes, shared by all members.
 struct Plan<'a> {
-    recipe: Recipe,
+    trainer: Trainer<'a>,
+    /// The highest learning rate.
+    peak: f64,
     steps: usize,
     fraction: f64,
     vary: Option<Vary>,
     seed: u64,
-    architecture: Arc<Architecture>,
-    train: &'a Images,
+    architecture: &'a Architecture,
     selection: &'a Images,
     test: &'a Images,
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    ensure!(
-        options.members > 0 && options.group != Some(0),
-        "--members and --group are at least 1"
-    );
+    ensure!(options.members > 0, "--members is at least 1");
     ensure!(
         0.0 < options.fraction && options.fraction <= 1.0,
         "--fraction {}: a share above 0 and up to 1",
@@ -153,45 +147,41 @@ pub fn run(options: &Options) -> Result<()> {
             bail!("{}: is not empty; name a new folder", folder.display());
         }
     }
+    let architecture = Architecture::new(&options.architecture, splits.shape())?;
     let plan = Plan {
         steps: options.steps.unwrap_or(recipe.steps),
-        recipe,
+        peak: recipe.peak,
         fraction: options.fraction,
         vary: options.vary,
         seed: options.seed,
-        architecture: Arc::new(Architecture::new(&options.architecture, splits.shape())?),
-        train: &splits.images(|s| &s.train)?,
-        selection: &splits.images(|s| &s.selection)?,
-        test: &splits.images(|s| &s.test)?,
+        trainer: Trainer {
+            runner: &architecture.runner()?,
+            images: &splits.images(|s| &s.train),
+            batch: recipe.batch,
+            augment: recipe.augment,
+        },
+        architecture: &architecture,
+        selection: &splits.images(|s| &s.selection),
+        test: &splits.images(|s| &s.test),
     };
     eprintln!(
         "{} members of {} parameters, {} steps of {} each",
         options.members,
-        plan.architecture.parameters(),
+        architecture.parameters(),
         plan.steps,
-        plan.recipe.batch
+        recipe.batch
     );
 
     let root = plan.warm_up(options.branch)?;
-    let all: Vec<usize> = (0..options.members).collect();
-    let mut groups = Vec::new();
-    for members in all.chunks(options.group.unwrap_or(plan.recipe.group)) {
-        groups.push((
-            members,
-            root.as_ref()
-                .map(|root| root.repeated(members.len()))
-                .transpose()?,
-        ));
-    }
-    let trained = parallel::map(groups, |(members, start)| plan.train(members, start))?;
-    let snapshots: Vec<Snapshot> = trained.into_iter().flatten().collect();
+    let all = (0..options.members).collect();
+    let snapshots = parallel::map(all, |number| plan.train(number, root.clone()))?;
 
     if let Some(output) = &options.output {
         std::fs::create_dir_all(output)
             .with_context(|| format!("{}: cannot be created", output.display()))?;
         for snapshot in &snapshots {
             let file = output.join(&snapshot.name).with_extension("safetensors");
-            Members::new(&plan.architecture, &snapshot.weights)?.save(0, &file)?;
+            members::save(&architecture, &snapshot.weights, &file)?;
         }
     }
     let names = Names {
@@ -199,7 +189,7 @@ pub fn run(options: &Options) -> Result<()> {
         metrics: METRICS.map(String::from).to_vec(),
     };
     if let Some(collection) = &options.collect {
-        collect::push(collection, &plan.architecture, &names, &snapshots)?;
+        collect::push(collection, &architecture, &names, &snapshots)?;
     }
     let mean = |metric: usize| {
         let values = snapshots.iter().map(|snapshot| snapshot.metrics[metric]);
@@ -233,73 +223,54 @@ impl Plan<'_> {
 
     /// How many of the training images members may see.
     fn images(&self) -> usize {
-        (self.train.len() as f64 * self.fraction) as usize
-    }
-
-    fn group(&self, members: Members, orders: Vec<Order>) -> Result<Group<'_>> {
-        let Recipe { batch, augment, .. } = self.recipe;
-        Group::new(members, orders, self.train, batch, augment)
+        (self.trainer.images.len() as f64 * self.fraction) as usize
     }
 
     /// The network that all members are branched from, with a rate that only rises; none of no steps.
-    fn warm_up(&self, steps: usize) -> Result<Option<Members>> {
+    fn warm_up(&self, steps: usize) -> Result<Option<Vec<f32>>> {
         if steps == 0 {
             return Ok(None);
         }
         let mut rng = self.rng(0);
-        let members = Members::random(&self.architecture, std::slice::from_mut(&mut rng))?;
+        let first = members::random(self.architecture, &mut rng);
         let order = Order::new(rng, (0..self.images()).collect());
-        let mut group = self.group(members, vec![order])?;
+        let mut training = self.trainer.begin(first, order)?;
         for step in 0..steps {
-            group.step(self.recipe.peak * (step + 1) as f64 / steps as f64)?;
+            training.step(self.peak * (step + 1) as f64 / steps as f64)?;
         }
-        Ok(Some(group.members))
+        Ok(Some(training.weights))
     }
 
-    /// Trains a group from `start`, or from first weights of their own.
-    fn train(&self, numbers: &[usize], start: Option<Members>) -> Result<Vec<Snapshot>> {
-        let mut rngs: Vec<ChaCha8Rng> = numbers.iter().map(|number| self.rng(number + 1)).collect();
-        let members = match start {
-            Some(members) => members,
-            None => Members::random(&self.architecture, &mut rngs)?,
+    /// Trains a member from `start`, or from first weights of its own.
+    fn train(&self, number: usize, start: Option<Vec<f32>>) -> Result<Snapshot> {
+        let mut rng = self.rng(number + 1);
+        let first = start.unwrap_or_else(|| members::random(self.architecture, &mut rng));
+        let (condition, images) = match self.vary {
+            Some(vary) => vary.draw(&mut rng, self.trainer.images, self.images()),
+            None => (vec![], (0..self.images()).collect()),
         };
-        let (mut conditions, mut orders) = (Vec::new(), Vec::new());
-        for mut rng in rngs {
-            let (condition, images) = match self.vary {
-                Some(vary) => vary.draw(&mut rng, self.train, self.images()),
-                None => (vec![], (0..self.images()).collect()),
-            };
-            conditions.push(condition);
-            orders.push(Order::new(rng, images));
-        }
-        let mut group = self.group(members, orders)?;
+        let mut training = self.trainer.begin(first, Order::new(rng, images))?;
         for step in 0..self.steps {
-            group.step(one_cycle(
-                self.recipe.peak,
-                0.0,
-                step as f64 / self.steps as f64,
-            ))?;
+            let rate = one_cycle(self.peak, 0.0, step as f64 / self.steps as f64);
+            training.step(rate)?;
         }
-        let scores = |images: &Images, count: usize| judge(&group.members, images, count);
-        let test = scores(self.test, usize::MAX)?;
-        let selection = scores(self.selection, usize::MAX)?;
-        let train = scores(self.train, TRAIN_PROBE.min(self.images()))?;
-        let members = numbers.iter().zip(conditions).enumerate();
-        members
-            .map(|(i, (number, condition))| {
-                Ok(Snapshot {
-                    name: format!("member-{number:04}"),
-                    weights: group.members.weights(i)?,
-                    condition,
-                    metrics: vec![
-                        test[i].accuracy,
-                        selection[i].accuracy,
-                        train[i].accuracy,
-                        self.seed as f64,
-                        self.steps as f64,
-                    ],
-                })
-            })
-            .collect()
+        let weights = training.weights;
+        let accuracy = |images: &Images, count: usize| -> Result<f64> {
+            Ok(judge(self.trainer.runner, &weights, images, count)?.accuracy)
+        };
+        let train = TRAIN_PROBE.min(self.images());
+        let metrics = vec![
+            accuracy(self.test, usize::MAX)?,
+            accuracy(self.selection, usize::MAX)?,
+            accuracy(self.trainer.images, train)?,
+            self.seed as f64,
+            self.steps as f64,
+        ];
+        Ok(Snapshot {
+            name: format!("member-{number:04}"),
+            weights,
+            condition,
+            metrics,
+        })
     }
 }

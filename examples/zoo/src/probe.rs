@@ -1,49 +1,57 @@
 //! A split of images to judge networks on.
 
 use anyhow::Result;
-use tch::{Kind, Tensor};
+use pdiff::Cancel;
+use pdiff::chain::Runner;
 
+use crate::architecture::CLASSES;
 use crate::data::Images;
-use crate::members::{Members, classes};
-
-/// Images per forward pass: their activations stay in the processor's cache.
-const CHUNK: usize = 500;
 
 /// What one network says of each image of a split.
 pub struct Judged {
     pub accuracy: f64,
     /// The class given to each image.
     pub predictions: Vec<u8>,
-    /// Softmax of the logits [images x 10].
+    /// Softmax of the outputs [images x 10].
     pub probabilities: Vec<f32>,
 }
 
-/// Scores all members at once on all images, or on the first `count`.
-pub fn judge(members: &Members, images: &Images, count: usize) -> Result<Vec<Judged>> {
-    let _guard = tch::no_grad_guard();
-    let indices: Vec<usize> = (0..images.len().min(count)).collect();
-    let mut parts = Vec::new();
-    for chunk in indices.chunks(CHUNK) {
-        parts.push(members.logits(&images.batch(chunk, 1)?.0)?);
+/// Scores a network on all images, or on the first `count`.
+pub fn judge(runner: &Runner, weights: &[f32], images: &Images, count: usize) -> Result<Judged> {
+    let count = images.len().min(count);
+    let examples = &images.pixels()[..count * runner.inputs()];
+    let mut outputs = vec![0.0; count * CLASSES];
+    runner.forward(weights, examples, 1, &Cancel::new(), &mut outputs)?;
+    let predictions: Vec<u8> = outputs.chunks_exact_mut(CLASSES).map(softmax).collect();
+    let both = predictions.iter().zip(&images.labels);
+    let right = both.filter(|(given, label)| given == label).count();
+    Ok(Judged {
+        accuracy: right as f64 / count.max(1) as f64,
+        predictions,
+        probabilities: outputs,
+    })
+}
+
+/// Puts probabilities in place of outputs, and gives the class of the largest, the first of equal ones.
+fn softmax(outputs: &mut [f32]) -> u8 {
+    let most = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let class = outputs.iter().position(|x| *x == most).unwrap_or(0);
+    outputs.iter_mut().for_each(|x| *x = (*x - most).exp());
+    let sum: f32 = outputs.iter().sum();
+    outputs.iter_mut().for_each(|x| *x /= sum);
+    class as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_follow_the_outputs() {
+        let mut outputs = [0.0, 2f32.ln(), 2f32.ln(), f32::NEG_INFINITY];
+        assert_eq!(softmax(&mut outputs), 1);
+        for (found, right) in outputs.iter().zip([0.2, 0.4, 0.4, 0.0]) {
+            assert!((found - right).abs() < 1e-6);
+        }
     }
-    let logits = Tensor::f_cat(&parts, 1)?;
-    (0..members.len())
-        .map(|member| {
-            let logits = logits.f_get(member as i64)?;
-            let predictions = classes(&logits)?;
-            let right = predictions
-                .iter()
-                .zip(&images.labels)
-                .filter(|(a, b)| a == b)
-                .count();
-            Ok(Judged {
-                accuracy: right as f64 / indices.len().max(1) as f64,
-                predictions,
-                probabilities: logits
-                    .f_softmax(1, Kind::Float)?
-                    .f_reshape([-1])?
-                    .try_into()?,
-            })
-        })
-        .collect()
 }

@@ -16,8 +16,6 @@ pub struct Recipe {
     pub lr: f64,
     /// Of a population: steps of each member.
     pub steps: usize,
-    /// Networks that are computed at once on one processor: as many as its cache has room for.
-    pub group: usize,
 }
 
 impl Net {
@@ -31,7 +29,6 @@ impl Net {
                 warmup: 3,
                 lr: 1e-3,
                 steps: 4000,
-                group: 16,
             },
             Net::Cnn => Recipe {
                 data: DataSet::FashionSubset,
@@ -41,7 +38,6 @@ impl Net {
                 warmup: 12,
                 lr: 3e-3,
                 steps: 2000,
-                group: 4,
             },
             Net::Cnn6656 => Recipe {
                 data: DataSet::Fashion,
@@ -51,7 +47,6 @@ impl Net {
                 warmup: 3,
                 lr: 3e-3,
                 steps: 4000,
-                group: 4,
             },
             Net::Lenet5 => Recipe {
                 data: DataSet::Mnist,
@@ -61,7 +56,6 @@ impl Net {
                 warmup: 3,
                 lr: 1e-3,
                 steps: 2000,
-                group: 4,
             },
             Net::CifarCnn => Recipe {
                 data: DataSet::Cifar10,
@@ -71,7 +65,6 @@ impl Net {
                 warmup: 20,
                 lr: 1e-3,
                 steps: 4000,
-                group: 4,
             },
         }
     }

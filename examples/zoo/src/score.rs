@@ -2,7 +2,6 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::architecture::{self, Architecture};
 use crate::data;
-use crate::members::Members;
+use crate::members;
 use crate::parallel;
 use crate::probe::judge;
 
@@ -53,33 +52,25 @@ pub fn run(options: &Options) -> Result<()> {
         splits.test.truncate(images);
         splits.selection.truncate(images / 2);
     }
-    let architecture = Arc::new(Architecture::new(&options.architecture, splits.shape())?);
-    let (selection, test) = (
-        splits.images(|s| &s.selection)?,
-        splits.images(|s| &s.test)?,
-    );
-    let groups: Vec<&[PathBuf]> = options.files.chunks(recipe.group).collect();
-    let printed = parallel::map(groups, |files| {
-        let members = Members::load(&architecture, files)?;
-        let selected = judge(&members, &selection, selection.len())?;
-        let judged = judge(&members, &test, test.len())?;
-        let mut lines = Vec::new();
-        for (judged, selected) in judged.into_iter().zip(selected) {
-            let line = Line {
-                score: judged.accuracy,
-                selection_score: selected.accuracy,
-                predictions: judged.predictions,
-                labels: &test.labels,
-                probabilities: options.probabilities.then_some(judged.probabilities),
-            };
-            serde_json::to_writer(&mut lines, &line)?;
-            lines.push(b'\n');
-        }
-        Ok(lines)
+    let architecture = Architecture::new(&options.architecture, splits.shape())?;
+    let runner = architecture.runner()?;
+    let (selection, test) = (splits.images(|s| &s.selection), splits.images(|s| &s.test));
+    let printed = parallel::map(options.files.iter().collect(), |file| {
+        let weights = members::load(&architecture, file)?;
+        let selected = judge(&runner, &weights, &selection, selection.len())?;
+        let judged = judge(&runner, &weights, &test, test.len())?;
+        let line = Line {
+            score: judged.accuracy,
+            selection_score: selected.accuracy,
+            predictions: judged.predictions,
+            labels: &test.labels,
+            probabilities: options.probabilities.then_some(judged.probabilities),
+        };
+        Ok(serde_json::to_string(&line)?)
     })?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    for lines in printed {
-        out.write_all(&lines)?;
+    for line in printed {
+        writeln!(out, "{line}")?;
     }
     Ok(out.flush()?)
 }

@@ -1,8 +1,6 @@
 //! One training run: a warm-up to a working network, then snapshots of consecutive steps at a constant rate.
 
 use std::path::PathBuf;
-use std::slice;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -11,11 +9,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::architecture::{self, Architecture};
 use crate::collect::{self, Names, Snapshot};
-use crate::data::{self, Images};
-use crate::group::{Group, Order};
-use crate::members::Members;
+use crate::data;
+use crate::members;
 use crate::probe::judge;
 use crate::recipe::one_cycle;
+use crate::training::{Order, Trainer};
 
 #[derive(Args)]
 pub struct Options {
@@ -49,16 +47,27 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.architecture.net.recipe();
     let splits = options.data.load(recipe.data)?;
-    let architecture = Arc::new(Architecture::new(&options.architecture, splits.shape())?);
+    let architecture = Architecture::new(&options.architecture, splits.shape())?;
+    let runner = architecture.runner()?;
     if let Some(output) = &options.output {
         std::fs::create_dir_all(output)
             .with_context(|| format!("{}: cannot be created", output.display()))?;
     }
-    let (train, test) = (splits.images(|s| &s.train)?, splits.images(|s| &s.test)?);
+    let (train, test) = (splits.images(|s| &s.train), splits.images(|s| &s.test));
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let members = Members::random(&architecture, slice::from_mut(&mut rng))?;
+    let first = members::random(&architecture, &mut rng);
     let order = Order::new(rng, (0..train.len()).collect());
-    let mut run = Group::new(members, vec![order], &train, recipe.batch, recipe.augment)?;
+    let trainer = Trainer {
+        runner: &runner,
+        images: &train,
+        batch: recipe.batch,
+        augment: recipe.augment,
+    };
+    let mut run = trainer.begin(first, order)?;
+    let accuracy = |weights: &[f32]| -> Result<String> {
+        let judged = judge(&runner, weights, &test, test.len())?;
+        Ok(format!("test accuracy {:.4}", judged.accuracy))
+    };
     eprintln!(
         "{} parameters, {} training images",
         architecture.parameters(),
@@ -73,7 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
         run.step(one_cycle(recipe.peak, lr, step as f64 / total as f64))?;
         if (step + 1) % epoch_steps == 0 {
             let epoch = (step + 1) / epoch_steps;
-            eprintln!("epoch {epoch}/{epochs}: {}", accuracy(&run, &test)?);
+            eprintln!("epoch {epoch}/{epochs}: {}", accuracy(&run.weights)?);
         }
     }
     for snapshot in 0..options.snapshots {
@@ -83,12 +92,12 @@ pub fn run(options: &Options) -> Result<()> {
         let name = format!("step-{snapshot:04}");
         if let Some(output) = &options.output {
             let file = output.join(&name).with_extension("safetensors");
-            run.members.save(0, &file)?;
+            members::save(&architecture, &run.weights, &file)?;
         }
         if let Some(collection) = &options.collect {
             let snapshot = Snapshot {
                 name,
-                weights: run.members.weights(0)?,
+                weights: run.weights.clone(),
                 condition: vec![],
                 metrics: vec![],
             };
@@ -98,12 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
     println!(
         "{} snapshots; the last has {}",
         options.snapshots,
-        accuracy(&run, &test)?
+        accuracy(&run.weights)?
     );
     Ok(())
-}
-
-fn accuracy(run: &Group, test: &Images) -> Result<String> {
-    let judged = judge(&run.members, test, test.len())?;
-    Ok(format!("test accuracy {:.4}", judged[0].accuracy))
 }

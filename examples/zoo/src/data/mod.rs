@@ -70,7 +70,7 @@ impl Splits {
     }
 
     /// Standardizes one of the splits.
-    pub fn images(&self, split: impl Fn(&Splits) -> &Raw) -> Result<Images> {
+    pub fn images(&self, split: impl Fn(&Splits) -> &Raw) -> Images {
         Images::new(split(self), self.pool)
     }
 }
