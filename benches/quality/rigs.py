@@ -133,7 +133,6 @@ RIGS = {
         "fashion",
         "--members 200",
         steps=2000,
-        teaching=FEW_EXAMPLES,
         baselines=20,
         zoo_seeds=ZOO_SEEDS[:1],
     ),

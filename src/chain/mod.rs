@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use layer::Layer;
 pub use loss::Targets;
 pub use run::Runner;
-pub(crate) use run::spread;
+pub(crate) use run::{Rows, spread};
 
 /// A network as a list of layers, each fed by the one before. Part of a symmetry spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! multiplies is the same for every network, whose first weights are stacked into one product.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::chain::ops::{Scratch, backward, forward};
@@ -113,9 +114,11 @@ impl Runner {
         for network in networks.chunks_exact(self.parameters) {
             stack.extend_from_slice(self.steps[0].weight(network));
         }
-        for (start, part) in self.chunks(examples) {
+        let examples = Rows::All(examples);
+        for chunk in self.chunks(n) {
             cancel.check()?;
-            let count = space.enter(part, self.inputs());
+            let (start, count) = (chunk.start, chunk.len());
+            space.enter(examples, self.inputs(), chunk);
             let is_linear = self.steps[0].multiply(&stack, &space.values[0], count, &mut first);
             for (at, network) in networks.chunks_exact(self.parameters).enumerate() {
                 if is_linear {
@@ -163,7 +166,7 @@ impl Runner {
         let gradients = gradients.chunks_exact_mut(self.parameters);
         let parts = networks.zip(gradients).zip(losses);
         spread(parts, threads, |((network, gradient), loss)| {
-            *loss = self.gradient(network, examples, targets, cancel, gradient)?;
+            *loss = self.gradient(network, Rows::All(examples), targets, cancel, gradient)?;
             Ok(())
         })
     }
@@ -172,7 +175,7 @@ impl Runner {
     pub(crate) fn gradient(
         &self,
         network: &[f32],
-        examples: &[f32],
+        examples: Rows,
         targets: Targets,
         cancel: &Cancel,
         gradient: &mut [f32],
@@ -184,17 +187,18 @@ impl Runner {
         &self,
         space: &mut Workspace,
         network: &[f32],
-        examples: &[f32],
+        examples: Rows,
         targets: Targets,
         cancel: &Cancel,
         gradient: &mut [f32],
     ) -> Result<f64> {
-        let n = examples.len() / self.inputs();
+        let n = examples.len(self.inputs());
         let mut loss = 0.0;
         gradient.fill(0.0);
-        for (start, part) in self.chunks(examples) {
+        for chunk in self.chunks(n) {
             cancel.check()?;
-            let count = space.enter(part, self.inputs());
+            let (start, count) = (chunk.start, chunk.len());
+            space.enter(examples, self.inputs(), chunk);
             self.run(0, network, count, space);
             let Workspace {
                 values,
@@ -229,12 +233,12 @@ impl Runner {
         };
         let mut out = vec![0.0; self.steps[at].inputs * n];
         self.lend(|space| {
-            for (start, part) in self.chunks(examples) {
-                let count = space.enter(part, self.inputs());
-                self.run(0, network, count, space);
-                let rows = space.values[at].chunks_exact(count);
+            for chunk in self.chunks(n) {
+                space.enter(Rows::All(examples), self.inputs(), chunk.clone());
+                self.run(0, network, chunk.len(), space);
+                let rows = space.values[at].chunks_exact(chunk.len());
                 for (row, out) in rows.zip(out.chunks_exact_mut(n)) {
-                    out[start..start + count].copy_from_slice(row);
+                    out[chunk.clone()].copy_from_slice(row);
                 }
             }
         });
@@ -263,9 +267,10 @@ impl Runner {
         result
     }
 
-    fn chunks<'a>(&self, examples: &'a [f32]) -> impl Iterator<Item = (usize, &'a [f32])> {
-        let starts = (0..).step_by(self.chunk);
-        starts.zip(examples.chunks(self.chunk * self.inputs()))
+    /// What goes through at once of `n` examples.
+    fn chunks(&self, n: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = (0..n).step_by(self.chunk);
+        starts.map(move |start| start..n.min(start + self.chunk))
     }
 
     /// How many networks and examples there are.
@@ -315,22 +320,50 @@ struct Workspace {
 }
 
 impl Workspace {
-    /// Takes in examples [examples, inputs], and returns how many.
-    fn enter(&mut self, examples: &[f32], inputs: usize) -> usize {
-        let count = examples.len() / inputs;
+    /// Takes in some of the examples.
+    fn enter(&mut self, examples: Rows, inputs: usize, chunk: Range<usize>) {
+        let count = chunk.len();
         let first = &mut self.values[0];
-        first.resize(examples.len(), 0.0);
+        first.resize(count * inputs, 0.0);
         // In tiles: a whole example's numbers would each go to another line of the cache.
         for start in (0..count).step_by(TILE) {
             let together = start..count.min(start + TILE);
+            let rows = together
+                .clone()
+                .map(|at| examples.get(chunk.start + at, inputs));
+            let rows: Vec<&[f32]> = rows.collect();
             for feature in 0..inputs {
                 let out = &mut first[feature * count..][together.clone()];
-                for (out, example) in out.iter_mut().zip(together.clone()) {
-                    *out = examples[example * inputs + feature];
+                for (out, row) in out.iter_mut().zip(&rows) {
+                    *out = row[feature];
                 }
             }
         }
-        count
+    }
+}
+
+/// Examples of a call.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    /// [examples, inputs]
+    All(&'a [f32]),
+    /// Those at some places.
+    At(&'a [f32], &'a [u32]),
+}
+
+impl<'a> Rows<'a> {
+    fn len(&self, inputs: usize) -> usize {
+        match self {
+            Rows::All(examples) => examples.len() / inputs,
+            Rows::At(_, places) => places.len(),
+        }
+    }
+
+    fn get(&self, at: usize, inputs: usize) -> &'a [f32] {
+        match self {
+            Rows::All(examples) => &examples[at * inputs..][..inputs],
+            Rows::At(examples, places) => &examples[places[at] as usize * inputs..][..inputs],
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::chain::{Chain, Runner, Targets};
+use crate::chain::{Chain, Rows, Runner, Targets};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Generator};
@@ -112,7 +112,7 @@ impl<'a> Probe<'a> {
             order: (0..self.labels.len() as u32).collect(),
             next: 0,
             size,
-            minibatch: Minibatch::new(self, size),
+            probe: self,
         }
     }
 
@@ -125,9 +125,25 @@ impl<'a> Probe<'a> {
         cancel: &Cancel,
         gradient: &mut [f32],
     ) -> Result<f64> {
-        let mut minibatch = Minibatch::new(self, size);
-        minibatch.take((0..size).map(|_| stream.below(self.labels.len())));
-        minibatch.gradient(network, cancel, gradient)
+        let examples: Vec<u32> = (0..size)
+            .map(|_| stream.below(self.labels.len()) as u32)
+            .collect();
+        self.gradient_at(&examples, network, cancel, gradient)
+    }
+
+    /// Writes the gradient of the mean cross-entropy over some examples, and returns that.
+    fn gradient_at(
+        &self,
+        examples: &[u32],
+        network: &[f32],
+        cancel: &Cancel,
+        gradient: &mut [f32],
+    ) -> Result<f64> {
+        let labels = examples.iter().map(|at| self.labels[*at as usize]);
+        let labels: Vec<u32> = labels.collect();
+        let (rows, targets) = (Rows::At(self.inputs, examples), Targets::Classes(&labels));
+        self.runner
+            .gradient(network, rows, targets, cancel, gradient)
     }
 
     /// Tells probes apart.
@@ -182,41 +198,6 @@ fn chain_of(given: Option<&Spec>, own: Option<&Spec>, whose: &str) -> Result<Cha
     })
 }
 
-/// Some of a probe's examples.
-pub(super) struct Minibatch<'a> {
-    probe: &'a Probe<'a>,
-    inputs: Vec<f32>,
-    labels: Vec<u32>,
-}
-
-impl<'a> Minibatch<'a> {
-    fn new(probe: &'a Probe<'a>, size: usize) -> Minibatch<'a> {
-        Minibatch {
-            probe,
-            inputs: Vec::with_capacity(size * probe.runner.inputs()),
-            labels: Vec::with_capacity(size),
-        }
-    }
-
-    fn take(&mut self, examples: impl Iterator<Item = usize>) {
-        let each = self.probe.runner.inputs();
-        self.inputs.clear();
-        self.labels.clear();
-        for example in examples {
-            let inputs = &self.probe.inputs[example * each..][..each];
-            self.inputs.extend_from_slice(inputs);
-            self.labels.push(self.probe.labels[example]);
-        }
-    }
-
-    /// Writes the gradient of the mean cross-entropy over these examples, and returns that.
-    fn gradient(&self, network: &[f32], cancel: &Cancel, gradient: &mut [f32]) -> Result<f64> {
-        let targets = Targets::Classes(&self.labels);
-        let runner = &self.probe.runner;
-        runner.gradient(network, &self.inputs, targets, cancel, gradient)
-    }
-}
-
 /// A probe's examples in epochs of random order; what an epoch leaves over, fewer than a minibatch, is
 /// left out.
 pub(super) struct Minibatches<'a> {
@@ -224,11 +205,11 @@ pub(super) struct Minibatches<'a> {
     order: Vec<u32>,
     next: usize,
     size: usize,
-    minibatch: Minibatch<'a>,
+    probe: &'a Probe<'a>,
 }
 
 impl Minibatches<'_> {
-    /// [`Minibatch::gradient`] of the next one.
+    /// [`Probe::gradient_at`] of the next one's examples.
     pub fn gradient(
         &mut self,
         network: &[f32],
@@ -244,8 +225,7 @@ impl Minibatches<'_> {
             self.order.swap(at, other);
         }
         let examples = &self.order[self.next..][..self.size];
-        self.minibatch.take(examples.iter().map(|at| *at as usize));
         self.next += self.size;
-        self.minibatch.gradient(network, cancel, gradient)
+        self.probe.gradient_at(examples, network, cancel, gradient)
     }
 }

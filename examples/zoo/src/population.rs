@@ -14,7 +14,7 @@ use crate::collect::{self, Names, Snapshot};
 use crate::data::{self, Images};
 use crate::members;
 use crate::parallel;
-use crate::probe::judge;
+use crate::probe::accuracy;
 use crate::recipe::one_cycle;
 use crate::training::{Order, Trainer};
 
@@ -255,9 +255,7 @@ impl Plan<'_> {
             training.step(rate)?;
         }
         let weights = training.weights;
-        let accuracy = |images: &Images, count: usize| -> Result<f64> {
-            Ok(judge(self.trainer.runner, &weights, images, count)?.accuracy)
-        };
+        let accuracy = |images, count| accuracy(self.trainer.runner, &weights, images, count);
         let train = TRAIN_PROBE.min(self.images());
         let metrics = vec![
             accuracy(self.test, usize::MAX)?,

@@ -16,20 +16,37 @@ pub struct Judged {
     pub probabilities: Vec<f32>,
 }
 
-/// Scores a network on all images, or on the first `count`.
-pub fn judge(runner: &Runner, weights: &[f32], images: &Images, count: usize) -> Result<Judged> {
+/// Scores networks [networks, parameters] on all images, or on the first `count`, by some threads: 0 takes one for each
+/// processor.
+pub fn judge(
+    runner: &Runner,
+    networks: &[f32],
+    images: &Images,
+    count: usize,
+    threads: usize,
+) -> Result<Vec<Judged>> {
     let count = images.len().min(count);
     let examples = &images.pixels()[..count * runner.inputs()];
-    let mut outputs = vec![0.0; count * CLASSES];
-    runner.forward(weights, examples, 1, &Cancel::new(), &mut outputs)?;
-    let predictions: Vec<u8> = outputs.chunks_exact_mut(CLASSES).map(softmax).collect();
-    let both = predictions.iter().zip(&images.labels);
-    let right = both.filter(|(given, label)| given == label).count();
-    Ok(Judged {
-        accuracy: right as f64 / count.max(1) as f64,
-        predictions,
-        probabilities: outputs,
-    })
+    let each = count * CLASSES;
+    let mut outputs = vec![0.0; networks.len() / runner.parameters() * each];
+    runner.forward(networks, examples, threads, &Cancel::new(), &mut outputs)?;
+    let judged = outputs.chunks_exact_mut(each).map(|outputs| {
+        let predictions: Vec<u8> = outputs.chunks_exact_mut(CLASSES).map(softmax).collect();
+        let both = predictions.iter().zip(&images.labels);
+        let right = both.filter(|(given, label)| given == label).count();
+        Judged {
+            accuracy: right as f64 / count as f64,
+            predictions,
+            probabilities: outputs.to_vec(),
+        }
+    });
+    Ok(judged.collect())
+}
+
+/// The accuracy of one network, by this thread.
+pub fn accuracy(runner: &Runner, weights: &[f32], images: &Images, count: usize) -> Result<f64> {
+    let judged = judge(runner, weights, images, count, 1)?;
+    Ok(judged.iter().map(|judged| judged.accuracy).sum())
 }
 
 /// Puts probabilities in place of outputs, and gives the class of the largest, the first of equal ones.

@@ -8,9 +8,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::architecture::{self, Architecture};
-use crate::data;
+use crate::data::{self, Images};
 use crate::members;
-use crate::parallel;
 use crate::probe::judge;
 
 #[derive(Args)]
@@ -55,22 +54,23 @@ pub fn run(options: &Options) -> Result<()> {
     let architecture = Architecture::new(&options.architecture, splits.shape())?;
     let runner = architecture.runner()?;
     let (selection, test) = (splits.images(|s| &s.selection), splits.images(|s| &s.test));
-    let printed = parallel::map(options.files.iter().collect(), |file| {
-        let weights = members::load(&architecture, file)?;
-        let selected = judge(&runner, &weights, &selection, selection.len())?;
-        let judged = judge(&runner, &weights, &test, test.len())?;
-        let line = Line {
-            score: judged.accuracy,
-            selection_score: selected.accuracy,
-            predictions: judged.predictions,
-            labels: &test.labels,
-            probabilities: options.probabilities.then_some(judged.probabilities),
-        };
-        Ok(serde_json::to_string(&line)?)
-    })?;
+    let mut networks = Vec::new();
+    for file in &options.files {
+        networks.extend(members::load(&architecture, file)?);
+    }
+    let all = |images: &Images| judge(&runner, &networks, images, images.len(), 0);
+    let judged = all(&selection)?.into_iter().zip(all(&test)?);
+    let lines = judged.map(|(selected, judged)| Line {
+        score: judged.accuracy,
+        selection_score: selected.accuracy,
+        predictions: judged.predictions,
+        labels: &test.labels,
+        probabilities: options.probabilities.then_some(judged.probabilities),
+    });
     let mut out = BufWriter::new(std::io::stdout().lock());
-    for line in printed {
-        writeln!(out, "{line}")?;
+    for line in lines {
+        serde_json::to_writer(&mut out, &line)?;
+        out.write_all(b"\n")?;
     }
     Ok(out.flush()?)
 }

@@ -11,7 +11,7 @@ use crate::architecture::{self, Architecture};
 use crate::collect::{self, Names, Snapshot};
 use crate::data;
 use crate::members;
-use crate::probe::judge;
+use crate::probe::accuracy;
 use crate::recipe::one_cycle;
 use crate::training::{Order, Trainer};
 
@@ -64,9 +64,9 @@ pub fn run(options: &Options) -> Result<()> {
         augment: recipe.augment,
     };
     let mut run = trainer.begin(first, order)?;
-    let accuracy = |weights: &[f32]| -> Result<String> {
-        let judged = judge(&runner, weights, &test, test.len())?;
-        Ok(format!("test accuracy {:.4}", judged.accuracy))
+    let tested = |weights: &[f32]| -> Result<String> {
+        let accuracy = accuracy(&runner, weights, &test, test.len())?;
+        Ok(format!("test accuracy {accuracy:.4}"))
     };
     eprintln!(
         "{} parameters, {} training images",
@@ -82,7 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
         run.step(one_cycle(recipe.peak, lr, step as f64 / total as f64))?;
         if (step + 1) % epoch_steps == 0 {
             let epoch = (step + 1) / epoch_steps;
-            eprintln!("epoch {epoch}/{epochs}: {}", accuracy(&run.weights)?);
+            eprintln!("epoch {epoch}/{epochs}: {}", tested(&run.weights)?);
         }
     }
     for snapshot in 0..options.snapshots {
@@ -107,7 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
     println!(
         "{} snapshots; the last has {}",
         options.snapshots,
-        accuracy(&run.weights)?
+        tested(&run.weights)?
     );
     Ok(())
 }
