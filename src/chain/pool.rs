@@ -19,7 +19,7 @@ passes! {
         }
     }
 
-    /// The gradient by the inputs goes to the first of the largest, as `largest` takes it.
+    /// The gradient by the inputs is_larger to the first of the largest, as `largest` takes it.
     fn largest_backward(
         window: &Window,
         input: &[f32],
@@ -79,13 +79,9 @@ fn most<const N: usize>(offsets: &[usize], input: &[f32]) -> ([f32; N], [u32; N]
     for (number, offset) in (0..).zip(offsets).skip(1) {
         let input = &input[*offset..][..N];
         for i in 0..N {
-            let stays = mask(input[i] <= most[i]);
-            most[i] = if input[i] <= most[i] {
-                most[i]
-            } else {
-                input[i]
-            };
-            which[i] = (which[i] & stays) | (number & !stays);
+            let is_larger = input[i] > most[i] || input[i].is_nan();
+            most[i] = if is_larger { input[i] } else { most[i] };
+            which[i] = (which[i] & mask(!is_larger)) | (number & mask(is_larger));
         }
     }
     (most, which)
@@ -107,4 +103,59 @@ fn pass_on<const N: usize>(offsets: &[usize], input: &[f32], above: &[f32], belo
 #[inline(always)]
 fn mask(is_set: bool) -> u32 {
     u32::from(is_set).wrapping_neg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More examples than a pass has lanes, all alike.
+    const EXAMPLES: usize = LANES + 3;
+
+    fn alike(pixels: &[f32]) -> Vec<f32> {
+        pixels.iter().flat_map(|x| [*x; EXAMPLES]).collect()
+    }
+
+    /// One row of pixels under a window of height 1 and width 2.
+    fn window(width: usize, stride: usize) -> Window {
+        Window {
+            channels: 1,
+            height: 1,
+            width,
+            kernel: [1, 2],
+            stride,
+            padding: 0,
+        }
+    }
+
+    #[test]
+    fn of_equal_inputs_the_first_gets_the_gradient() {
+        // After ReLU most ties are of zeros.
+        let (window, input) = (window(6, 2), alike(&[0.0, 0.0, 3.0, 5.0, -1.0, -2.0]));
+        let (mut out, mut below) = (vec![9.0; 3 * EXAMPLES], vec![9.0; 6 * EXAMPLES]);
+        largest(&window, &input, EXAMPLES, &mut out);
+        assert_eq!(out, alike(&[0.0, 5.0, -1.0]));
+        let above = alike(&[1.0, 2.0, 4.0]);
+        largest_backward(&window, &input, &above, EXAMPLES, &mut below);
+        assert_eq!(below, alike(&[1.0, 0.0, 0.0, 2.0, 4.0, 0.0]));
+    }
+
+    #[test]
+    fn gradients_add_up_where_windows_overlap() {
+        let (window, input) = (window(3, 1), alike(&[1.0, 7.0, 2.0]));
+        let (above, mut below) = (alike(&[1.0, 2.0]), vec![9.0; 3 * EXAMPLES]);
+        largest_backward(&window, &input, &above, EXAMPLES, &mut below);
+        assert_eq!(below, alike(&[0.0, 3.0, 0.0]));
+        mean_backward(&window, &above, EXAMPLES, &mut below);
+        assert_eq!(below, alike(&[0.5, 1.5, 1.0]));
+    }
+
+    #[test]
+    fn not_a_number_stays_one() {
+        let (window, mut out) = (window(2, 2), vec![9.0; EXAMPLES]);
+        for pixels in [[f32::NAN, 1.0], [1.0, f32::NAN]] {
+            largest(&window, &alike(&pixels), EXAMPLES, &mut out);
+            assert!(out.iter().all(|x| x.is_nan()), "{pixels:?}");
+        }
+    }
 }
