@@ -231,6 +231,12 @@ fn a_chain_that_does_not_fit_names_its_layer() {
             json!([{"op": "conv2d", "weight": "c.weight", "bias": "l.bias"}]),
             "l.bias [3] has not 4",
         ),
+        // Few outputs of an image that no memory holds.
+        (
+            json!([2, 4, 4]),
+            json!([{"op": "conv2d", "weight": "c.weight", "padding": 1 << 30, "stride": 1 << 30}]),
+            "a padding of 1073741824 is too large to run",
+        ),
         (
             json!([2, 4, 4]),
             json!([{"op": "max_pool2d", "kernel": 0}]),

@@ -193,6 +193,10 @@ fn bind(
                 ));
             }
             let window = slide(shape, [height, width], *stride, *padding)?;
+            let [high, wide] = [window.height, window.width].map(|length| length + 2 * padding);
+            if numbers(&[channels, high, wide]).is_none() {
+                return Err(format!("a padding of {padding} is too large to run"));
+            }
             shape[0] = rows;
             Op::Convolution {
                 weight,
