@@ -52,20 +52,15 @@ static int32_t to_one(void *context, uint64_t number, uint64_t step, const float
 
 static void a_probe_teaches(pdiff_train_options options) {
     pdiff_probe probe;
-    size_t length, again_length;
-    unsigned char *once, *again;
     make_probe(&probe);
     options.probe = &probe;
     options.behaviour_batch = 4;
     OK(pdiff_train("zoo", "taught.pdiff", &options, NULL, &error));
     EXPECT(mean("taught.pdiff", loss_of) < mean("plain.pdiff", loss_of) - 0.01);
-    /* The generator says so, and half the precision samples alike. */
-    once = read_file("taught.pdiff", &length);
+    /* Again gives the same networks (the files differ in the seconds that they record), and half the precision
+     * nearly so. */
     OK(pdiff_train("zoo", "again.pdiff", &options, NULL, &error));
-    again = read_file("again.pdiff", &again_length);
-    EXPECT(length == again_length && fabs(mean("again.pdiff", loss_of) - mean("taught.pdiff", loss_of)) < 1e-9);
-    free(once);
-    free(again);
+    EXPECT(mean("again.pdiff", loss_of) == mean("taught.pdiff", loss_of));
     options.precision = PDIFF_DTYPE_F16;
     OK(pdiff_train("zoo", "half.pdiff", &options, NULL, &error));
     EXPECT(fabs(mean("half.pdiff", loss_of) - mean("taught.pdiff", loss_of)) < 1e-3);
