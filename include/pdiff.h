@@ -395,6 +395,17 @@ typedef int32_t (*pdiff_activation_callback)(void *context,
                                              size_t group_count);
 
 /**
+ * Called on the calling thread with a flat network of `parameters` numbers, which lasts until it returns. It fills
+ * `outputs` with what the network computes on inputs of the host's choice, the same at every call, and returns 0;
+ * anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no longjmp may leave it.
+ */
+typedef int32_t (*pdiff_run_callback)(void *context,
+                                      const float *network,
+                                      uint64_t parameters,
+                                      float *outputs,
+                                      uint64_t output_count);
+
+/**
  * What an alignment may choose. Zero in any field is the default: weight matching by the symmetry
  * that the collection has, or that names and shapes say without a doubt.
  */
@@ -447,6 +458,17 @@ typedef struct pdiff_align_options {
      */
     pdiff_progress_callback progress;
     void *progress_context;
+    /**
+     * Runs a network, to find a wrong symmetry out before anything is written: the first snapshot must compute the
+     * same, to 1e-5 of its largest output, with each group moved at random. A chain is run by the library itself.
+     * NULL: not.
+     */
+    pdiff_run_callback run;
+    void *run_context;
+    /**
+     * Numbers that it fills.
+     */
+    uint64_t run_outputs;
 } pdiff_align_options;
 
 /**
@@ -911,8 +933,8 @@ int32_t pdiff_collect(const char *collection,
  * `options`, NULL for the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
  * Returns: PDIFF_OK.
  * Errors: PDIFF_INVALID_ARGUMENT; PDIFF_MISMATCH for a symmetry that names a missing tensor or axis,
- * whose sizes differ or that changes what its chain computes; PDIFF_UNSUPPORTED where there is none
- * and names and shapes leave it open; PDIFF_CALLBACK when a callback ends the work or an activation
+ * whose sizes differ or that changes what its chain or the run callback computes; PDIFF_UNSUPPORTED where there is none
+ * and names and shapes leave it open; PDIFF_CALLBACK when a callback ends the work or gives a number that
  * is not finite; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_CANCELLED; PDIFF_OUT_OF_MEMORY.
  * Ownership: everything stays the caller's and is not used after the call.
  * Threads: any.

@@ -255,6 +255,10 @@ struct Activations {
 /// the callable returns. It fills every place with each unit's activation on each example, the same for every network.
 using OnActivations = Callable<bool(Span<const float> network, Span<const Activations> groups)>;
 
+/// Runs a network, which lasts until the callable returns. It fills every output with what the network computes on
+/// inputs of the host's choice, the same at every call.
+using OnRun = Callable<bool(Span<const float> network, Span<float> outputs)>;
+
 /// Examples by which libpdiff itself tells what a network is worth. Not copied: they have to outlive the call.
 struct Probe {
     /// [examples, numbers of the chain's input], row-major, as the network is given them.
@@ -340,6 +344,10 @@ struct AlignOptions {
     std::uint64_t activation_examples = 0;
     /// Called as the work goes on.
     OnProgress progress = {};
+    /// Runs a network, to find a wrong symmetry out before anything is written, and how many numbers it fills: the first
+    /// snapshot must compute the same with each group moved at random. A chain is run by the library itself.
+    OnRun run = {};
+    std::size_t run_outputs = 0;
 };
 
 /// What training may choose. As it is made it serves any collection.
@@ -609,9 +617,10 @@ struct Host {
     const OnProgress *watch = nullptr;
     const OnNetwork *visit = nullptr;
     const OnScore *judge = nullptr;
-    const OnActivations *run = nullptr;
+    const OnActivations *activate = nullptr;
     Score scored = {}; // the latest, whose predictions C reads until the next
     const OnGradient *slope = nullptr;
+    const OnRun *compute = nullptr;
 
     static std::int32_t progress(void *context, const pdiff_progress *at) {
         Host &host = *static_cast<Host *>(context);
@@ -653,7 +662,16 @@ struct Host {
                 const auto units = static_cast<std::size_t>(groups[i]->units);
                 places.push_back({groups[i]->group, examples, units, Span<float>(groups[i]->values, examples * units)});
             }
-            return (*host.run)(Span<const float>(numbers, static_cast<std::size_t>(parameters)), places);
+            return (*host.activate)(Span<const float>(numbers, static_cast<std::size_t>(parameters)), places);
+        });
+    }
+
+    static std::int32_t run(void *context, const float *numbers, std::uint64_t parameters, float *outputs,
+                            std::uint64_t output_count) {
+        Host &host = *static_cast<Host *>(context);
+        return host.call.guarded([&] {
+            return (*host.compute)(Span<const float>(numbers, static_cast<std::size_t>(parameters)),
+                                   Span<float>(outputs, static_cast<std::size_t>(output_count)));
         });
     }
 
@@ -862,8 +880,8 @@ inline Answer<void> collect(const std::string &collection, Span<const Snapshot> 
 /// Writes a copy of a collection whose snapshots have their hidden units in one order, to a new folder, which is whole or
 /// not there. Every network computes what it did.
 ///
-/// Errors: invalid_argument; mismatch for a symmetry that does not fit or changes what its chain computes; unsupported
-/// where it is not clear; callback when a callable ends the work or an activation is not finite; corrupt; newer_version;
+/// Errors: invalid_argument; mismatch for a symmetry that does not fit or changes what its chain or `run` computes;
+/// unsupported where it is not clear; callback when a callable ends the work or gives a number that is not finite; corrupt; newer_version;
 /// io; cancelled; out_of_memory.
 inline Answer<void> align(const std::string &collection, const std::string &aligned, const AlignOptions &options = {},
                           const Cancel *cancel = nullptr) {
@@ -886,6 +904,10 @@ inline Answer<void> align(const std::string &collection, const std::string &alig
                                                         : options.examples.size() / options.example_numbers;
     chosen.activations = options.activations ? detail::Host::activations : nullptr;
     chosen.activations_context = &host;
+    host.compute = &options.run;
+    chosen.run = options.run ? detail::Host::run : nullptr;
+    chosen.run_context = &host;
+    chosen.run_outputs = options.run_outputs;
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_align(from, to, &chosen, token, error); });
     return call.answer();

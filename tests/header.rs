@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources in the header's order.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "error",
+    "constants",
     "structs",
     "versioned",
     "handles",

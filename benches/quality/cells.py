@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from figures import TAUGHT
@@ -30,7 +31,13 @@ class Maker:
         folder.mkdir(parents=True, exist_ok=True)
 
     def prepare(self):
-        """Makes what all zoos need."""
+        """Makes what all zoos need. Fails where the folder's cells were made by another recipe."""
+        recipe = self.folder / "recipe.json"
+        said = json.loads(json.dumps(asdict(self.rig)))
+        if not recipe.exists():
+            write(recipe, said)
+        elif json.loads(recipe.read_text()) != said:
+            raise SystemExit(f"bench-quality: {self.folder}: was made by another recipe; remove it to make it again")
         fetch(self.rig)
         if self.rig.is_taught:
             self.folder_once(self.probe, [self.zoo, "export", *self.rig.network.split(), "-o"])
@@ -45,8 +52,16 @@ class Maker:
                 if not file.exists():
                     print(f"{self.folder.name}: {name}", flush=True)
                     self.evaluate(zoo_seed, generator_seed, polish, file)
-                made.append((zoo_seed, generator_seed, budget, json.loads(file.read_text())))
+                cell = {**json.loads(file.read_text()), "bytes": self.sizes(zoo_seed, generator_seed)}
+                made.append((zoo_seed, generator_seed, budget, cell))
         return made
+
+    def sizes(self, zoo_seed, generator_seed):
+        """Bytes of a zoo, and of the generator that is judged."""
+        zoo = self.folder / f"z{zoo_seed}"
+        generator = self.folder / f"z{zoo_seed}-g{generator_seed}{'-taught' if self.rig.is_taught else ''}.pdiff"
+        files = [file for file in zoo.rglob("*") if file.is_file()]
+        return {"zoo": sum(file.stat().st_size for file in files), "generator": generator.stat().st_size}
 
     def evaluate(self, zoo_seed, generator_seed, polish, file):
         collection = self.collection(zoo_seed)

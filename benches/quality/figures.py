@@ -1,7 +1,8 @@
 """Means and standard errors over a rig's cells, and who wins.
 
 Cells of one zoo share it, so the zoo's and the held-out row's errors are over zoos; those of samples and baselines are
-over all cells, which makes them somewhat too small where zoos differ more than generators do.
+over all cells, which makes them somewhat too small where zoos differ more than generators do. A rig of one cell has
+errors of means alone, over networks. Who wins is decided by differences within each cell, as zoos differ by more.
 """
 
 import math
@@ -17,6 +18,7 @@ COLUMNS = {
     "w/zoo": (("overlap_zoo",), 3),
     "novel": (("novelty",), 2),
     "disp": (("dispersion",), 2),
+    "shift": (("displacement",), 2),
     "NP0.5": (("novel_and_performing", 0), 2),
     "NP1": (("novel_and_performing", 1), 2),
     "NP2": (("novel_and_performing", 2), 2),
@@ -29,6 +31,8 @@ SAMPLES = "samples"
 # Of a generator that was trained by a behaviour loss too.
 TAUGHT = "taught samples"
 OURS = (SAMPLES, TAUGHT)
+SWAG = "Gaussian, SWAG"
+SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
 # A set nearer to the zoo than this share of what unseen members show is a set of copies, more or less.
 FAR = 0.9
@@ -66,32 +70,42 @@ def figure(values, within=None):
 
 def table(cells):
     """Of one budget: {row: {column: figure}}, the targets and ours first."""
-    found, gains = {}, {}
+    found, differences = {}, {}
     for zoo_seed, generator_seed, cell in cells:
-        samples = next(row for row in cell["rows"] if row["name"] == SAMPLES)
+        ours = {row["name"]: row for row in cell["rows"] if row["name"] in OURS}
         for row in cell["rows"]:
-            key = zoo_seed if row["name"] in TARGETS else (zoo_seed, generator_seed)
-            found.setdefault(called(row["name"]), {})[key] = row
-            gains.setdefault(called(row["name"]), []).append(gain(row, samples))
+            name = called(row["name"])
+            key = zoo_seed if name in TARGETS else (zoo_seed, generator_seed)
+            found.setdefault(name, {})[key] = row
+            for split in ("selection", "score"):
+                for mine, other in ours.items():
+                    differences.setdefault((name, split, mine), []).append(difference(row[split], other[split]))
     names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS))
-    return {name: {**figures(list(found[name].values())), "gain": paired(gains[name])} for name in names}
+    return {name: {**figures(list(found[name].values())), **above(name, differences)} for name in names}
 
 
-def gain(row, samples):
-    """[mean selection score above the samples' of the same cell, its error over networks]; None without such scores."""
-    ours, theirs = samples.get("selection"), row.get("selection")
-    if not ours or not theirs:
-        return None
-    # A single network shows no error of its own: it may be as lucky as any one of the samples.
-    errors = [ours["standard_error"], theirs["standard_error"] or ours["deviation"]]
-    return [theirs["mean"] - ours["mean"], None if None in errors else math.hypot(*errors)]
+def difference(a, b):
+    """[mean of `a` above that of `b`, its standard error over networks], of two rows' scores in one cell."""
+    # A single network shows no error of its own: it may be as lucky as any one of the others.
+    errors = [a["standard_error"] or b["deviation"], b["standard_error"] or a["deviation"]]
+    return [a["mean"] - b["mean"], None if None in errors else math.hypot(*errors)]
 
 
-def paired(gains):
-    """The figure of some cells' gains; none unless all have one."""
-    if None in gains:
-        return None
-    return figure([mean for mean, _ in gains], gains[0][1])
+def above(name, differences):
+    """{split: {one of ours: [mean, standard error] by which a row scores above it}}, cell by cell."""
+    return {
+        key: {mine: paired(differences[name, split, mine]) for mine in OURS if (name, split, mine) in differences}
+        for key, split in (("gain", "selection"), ("gap", "score"))
+    }
+
+
+def paired(differences):
+    """Their mean, and the larger of the errors that cells and that their networks show; two cells may agree by chance."""
+    mean, between, count = figure([mean for mean, _ in differences])
+    within = [error for _, error in differences]
+    if None in within:
+        return [mean, between]
+    return [mean, max(between or 0.0, math.hypot(*within) / count)]
 
 
 def figures(rows):
@@ -111,11 +125,10 @@ def budgets(made):
     return tables
 
 
-def ahead(a, b, column="mean"):
-    """1 where row `a` is above row `b` by more than chance, -1 where below, else 0."""
-    (a, a_error, _), (b, b_error, _) = a[column], b[column]
-    error = math.hypot(a_error or 0.0, b_error or 0.0)
-    return (a - b > STANDARD_ERRORS * error) - (b - a > STANDARD_ERRORS * error)
+def sure(difference):
+    """1 where a difference [mean, standard error] is above 0 by more than chance, -1 where below, else 0."""
+    mean, error = difference
+    return 0 if error is None else (mean > STANDARD_ERRORS * error) - (-mean > STANDARD_ERRORS * error)
 
 
 def distance(rows):
@@ -131,28 +144,45 @@ def verdicts(rows):
         if name in rows:
             said += compared(name, rows, baselines)
     if TAUGHT not in rows and (soup := recommended(baselines)):
-        said.append(f"Use the soup: {soup} scores {baselines[soup]['gain'][0]:.4f} above the samples on selection.")
+        gain = baselines[soup]["gain"][SAMPLES][0]
+        said.append(f"Use the soup: {soup} scores {gain:.4f} above the samples on selection.")
     return said
+
+
+def best(rows, mine):
+    """The name of the row that scores best on the test images: what chance there is in that choice is against us.
+
+    On the selection images the greedy soup, which chose its members there, would stand before stronger ones.
+    """
+    return max(rows, key=lambda name: rows[name]["gap"][mine][0])
+
+
+def far(rows, name):
+    """The baselines that lie as far from the zoo as ours does, or as new members do."""
+    least = min(FAR * distance(rows), rows[name]["novel"][0])
+    others = {other: row for other, row in rows.items() if other not in (*OURS, *TARGETS)}
+    return {other: row for other, row in others.items() if row["novel"][0] >= least}
 
 
 def compared(name, rows, baselines):
     ours = rows[name]
-    far = min(FAR * distance(rows), ours["novel"][0])
+    data = " (they learned from training images, the baselines from weights alone)" if name == TAUGHT else ""
     said = []
     for which, chosen in [
         ("at any distance", baselines),
-        (f"as far from the zoo as {name} or new members", {n: r for n, r in baselines.items() if r["novel"][0] >= far}),
+        (f"as far from the zoo as {name} or new members", far(rows, name)),
     ]:
         if not chosen:
             said.append(f"No baseline is {which}.")
             continue
-        best_name = max(chosen, key=lambda name: chosen[name]["mean"][0])
-        best = chosen[best_name]
-        gap = ours["mean"][0] - best["mean"][0]
-        word = {1: "we win", 0: "a tie", -1: "the baseline wins"}[ahead(ours, best)]
+        other = best(chosen, name)
+        row = chosen[other]
+        mean, error = row["gap"][name]
+        word = {1: "the baseline wins", 0: "a tie", -1: "we win"}[sure([mean, error])]
+        errors = "" if error is None else f" ± {error:.4f}"
         said.append(
-            f"Best baseline {which}: {best_name}, {shown(best, 'mean')} at distance {best['novel'][0]:.2f}; "
-            f"{name} {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({gap:+.4f})."
+            f"Best baseline {which}: {other}, {shown(row, 'mean')} at distance {row['novel'][0]:.2f}; "
+            f"{name} {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({-mean:+.4f}{errors}){data}."
         )
     if ours["novel"][0] < 0.5 * distance(rows):
         said.append(f"The {name} lie so near to members that they count as copies, whatever they score.")
@@ -164,9 +194,9 @@ def recommended(baselines):
 
     The greedy soup chose its members on these images, so they flatter it.
     """
-    soups = {name: row["gain"][:2] for name, row in baselines.items() if name.startswith("soup of") and row.get("gain")}
-    sure = {name: mean for name, (mean, error) in soups.items() if error is not None and mean > STANDARD_ERRORS * error}
-    return max(sure, key=sure.get, default=None)
+    gains = {name: row["gain"][SAMPLES] for name, row in baselines.items() if name.startswith(SOUPS)}
+    better = {name: gain[0] for name, gain in gains.items() if sure(gain) > 0}
+    return max(better, key=better.get, default=None)
 
 
 def shown(row, column):
@@ -179,18 +209,24 @@ def shown(row, column):
 
 
 def cost(made):
-    """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, training, sampling."""
-    seconds = [cell["seconds"] for _, _, budget, cell in made if budget == "weights only"]
-    members = [cell["generator"]["snapshots"] for _, _, budget, cell in made if budget == "weights only"]
+    """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, training, sampling;
+    and the bytes that zoo and generator take."""
+    cells = [cell for _, _, budget, cell in made if budget == "weights only"]
+    seconds = [cell["seconds"] for cell in cells]
     mean = lambda values: sum(values) / len(values)
-    zoo, training = mean([s["zoo"] for s in seconds]), mean([s.get("teaching", s["training"]) for s in seconds])
-    member = zoo / mean(members)
+    average = lambda key: mean([s[key] for s in seconds]) if all(key in s for s in seconds) else None
+    zoo, training, teaching = average("zoo"), average("training"), average("teaching")
+    member = zoo / mean([cell["generator"]["snapshots"] for cell in cells])
     sample = mean([s["sampling"] / s["samples"] for s in seconds])
     saved = member - sample
     return {
         "zoo_seconds": zoo,
         "training_seconds": training,
+        "teaching_seconds": teaching,
         "seconds_a_member": member,
         "seconds_a_sample": sample,
-        "cheaper_from": math.ceil((zoo + training) / saved) if saved > 0 else None,
+        "zoo_bytes": mean([cell["bytes"]["zoo"] for cell in cells]),
+        "generator_bytes": mean([cell["bytes"]["generator"] for cell in cells]),
+        # A taught generator's training is a part of its teaching.
+        "cheaper_from": math.ceil((zoo + (teaching or training)) / saved) if saved > 0 else None,
     }

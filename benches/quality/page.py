@@ -1,15 +1,16 @@
 """Tables and pictures of what was measured, put between the markers of docs/benchmarks.md."""
 
 from figures import COLUMNS, OURS, TARGETS, shown, verdicts
+from goals import goals
 
 BEGIN = "<!-- quality: begin, written by make bench-quality -->"
 END = "<!-- quality: end -->"
-SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "NP1", "ens", "nll", "ece"]
+SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "NP0.5", "NP1", "ens", "nll", "ece"]
 
 
 def markdown(results, images):
     """The section of all rigs; `images` is where the pictures lie, seen from the page."""
-    parts = []
+    parts = ["### Goals\n", reached(results)]
     for name, rig in results.items():
         parts.append(f"### {name}: {rig['about']}, kind {rig['kind']} (`make bench-quality RIG={name}`)\n")
         parts.append(f"![Accuracy against distance]({images}/quality-{name}.svg)\n")
@@ -19,6 +20,15 @@ def markdown(results, images):
             parts.append("\n".join(verdicts(rows)) + "\n")
         parts.append(price(rig["cost"]) + "\n")
     return "\n".join(parts)
+
+
+def reached(results):
+    """Every goal beside what was measured."""
+    lines = ["| rig | budget | goal | measured | |", "| --- | --- | --- | --- | --- |"]
+    for name, rig in results.items():
+        for budget, goal, measured, is_reached in goals(name, rig):
+            lines.append(f"| {name} | {budget} | {goal} | {measured} | {'reached' if is_reached else '**missed**'} |")
+    return "\n".join(lines) + "\n"
 
 
 def table(rows):
@@ -31,9 +41,13 @@ def table(rows):
 
 
 def price(cost):
+    taught = cost["teaching_seconds"] is not None
+    generator = cost["teaching_seconds" if taught else "training_seconds"]
+    untaught = f" ({cost['training_seconds']:.0f} s without teaching)" if taught else ""
     begin = (
         f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s; "
-        f"the zoo took {cost['zoo_seconds']:.0f} s, the generator {cost['training_seconds']:.0f} s: "
+        f"the zoo took {cost['zoo_seconds']:.0f} s and takes {cost['zoo_bytes'] / 1e6:.1f} MB, "
+        f"the generator {generator:.0f} s and {cost['generator_bytes'] / 1e6:.1f} MB{untaught}: "
     )
     if cost["cheaper_from"] is None:
         return begin + "a generator is never cheaper than training."

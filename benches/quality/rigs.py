@@ -32,7 +32,7 @@ class Rig:
 
     @property
     def generator_seeds(self):
-        """Polish makes three cells of one, so S and I take one generator for each zoo, or all would take five hours."""
+        """Polish makes three cells of one, so S and I take one generator for each zoo, or all would take hours longer."""
         return GENERATOR_SEEDS if self.kind == "T" else GENERATOR_SEEDS[:1]
 
     @property

@@ -228,6 +228,21 @@ TEST(Align, ByWeightsOrByWhatTheHostSays) {
     fails(Status::invalid_argument, "whole examples", [&] { pdiff::align(zoo, folder / "new", options); });
     options.example_numbers = 3;
     fails(Status::invalid_argument, "no chain", [&] { pdiff::align(zoo, folder / "new", options); });
+    // A host that runs networks finds a group out that its function tells apart.
+    const std::string right = options.symmetry;
+    options = {};
+    options.symmetry = right;
+    options.run_outputs = 2;
+    options.run = [](pdiff::Span<const float> network, pdiff::Span<float> outputs) {
+        outputs[0] = network[0] + network[3];
+        outputs[1] = network[6] + network[7];
+    };
+    pdiff::align(zoo, folder / "run", options);
+    options.run = [](pdiff::Span<const float> network, pdiff::Span<float> outputs) {
+        outputs[0] = network[0];
+        outputs[1] = network[7];
+    };
+    fails(Status::mismatch, "changes the function", [&] { pdiff::align(zoo, folder / "new", options); });
     options = {};
     options.symmetry = "{}";
     fails(Status::invalid_argument, "names no permutation", [&] { pdiff::align(zoo, folder / "new", options); });

@@ -4,6 +4,7 @@ package pdiff
 #include <pdiff.h>
 
 extern int32_t pdiffGoActivations(void *, float *, uint64_t, pdiff_activations **, size_t);
+extern int32_t pdiffGoRun(void *, float *, uint64_t, float *, uint64_t);
 */
 import "C"
 
@@ -44,6 +45,12 @@ type AlignOptions struct {
 	ActivationExamples int
 	// Progress is called as the work goes on; an error ends it.
 	Progress func(Progress) error
+	// Run fills outputs with what a network computes on inputs of the host's choice, the same at every call, to
+	// find a wrong symmetry out before anything is written: the first snapshot must compute the same with each
+	// group moved at random. A chain is run by the library itself. Both last until it returns; an error ends the work.
+	Run func(network, outputs []float32) error
+	// RunOutputs is how many numbers it fills.
+	RunOutputs int
 }
 
 // Align writes a copy of a collection whose snapshots have their hidden units in one order, to a new
@@ -56,7 +63,7 @@ func Align(ctx context.Context, collection, aligned string, options AlignOptions
 			return invalid("%d examples' numbers are no multiple of %d; pass whole examples", len(options.Examples), each)
 		}
 	}
-	if count < 0 || options.ExampleNumbers < 0 {
+	if count < 0 || options.ExampleNumbers < 0 || options.RunOutputs < 0 {
 		return invalid("AlignOptions has a negative count; pass 0 or more")
 	}
 	return withCancel(ctx, func(cancel *C.pdiff_cancel) error {
@@ -67,11 +74,15 @@ func Align(ctx context.Context, collection, aligned string, options AlignOptions
 		if lent.err != nil {
 			return lent.err
 		}
-		host := callbacks{progress: options.Progress, activations: options.Activations}
+		host := callbacks{progress: options.Progress, activations: options.Activations, run: options.Run}
 		context, finish := host.lendTo(&lent)
-		var run C.pdiff_activation_callback
+		var activations C.pdiff_activation_callback
 		if options.Activations != nil {
-			run = C.pdiff_activation_callback(C.pdiffGoActivations)
+			activations = C.pdiff_activation_callback(C.pdiffGoActivations)
+		}
+		var run C.pdiff_run_callback
+		if options.Run != nil {
+			run = C.pdiff_run_callback(C.pdiffGoRun)
 		}
 		chosen := lend(&lent, []C.pdiff_align_options{{
 			struct_size: C.sizeof_pdiff_align_options,
@@ -79,8 +90,9 @@ func Align(ctx context.Context, collection, aligned string, options AlignOptions
 			balance: truth(options.Balance), threads: C.uint32_t(options.Threads),
 			examples:      (*C.float)(unsafe.Pointer(lend(&lent, options.Examples))),
 			example_count: C.uint64_t(count), example_numbers: C.uint64_t(options.ExampleNumbers),
-			activations: run, activations_context: context,
+			activations: activations, activations_context: context,
 			progress: progressCallback(options.Progress), progress_context: context,
+			run: run, run_context: context, run_outputs: C.uint64_t(options.RunOutputs),
 		}})
 		detail := newError()
 		status := C.pdiff_align(from, to, chosen, cancel, &detail)
@@ -103,5 +115,16 @@ func pdiffGoActivations(
 			})
 		}
 		return c.activations(unsafe.Slice((*float32)(unsafe.Pointer(numbers)), parameters), places)
+	})
+}
+
+//export pdiffGoRun
+func pdiffGoRun(
+	context unsafe.Pointer, numbers *C.float, parameters C.uint64_t, outputs *C.float, outputCount C.uint64_t,
+) C.int32_t {
+	c := calledBack(context)
+	return c.guarded(func() error {
+		network := unsafe.Slice((*float32)(unsafe.Pointer(numbers)), parameters)
+		return c.run(network, unsafe.Slice((*float32)(unsafe.Pointer(outputs)), outputCount))
 	})
 }

@@ -33,6 +33,8 @@ type callbacks struct {
 	visit    func(number uint64, network []float32) error
 	// activations fills a place for each permutation group.
 	activations func(network []float32, groups []Activations) error
+	// run fills what a network computes.
+	run         func(network, outputs []float32) error
 	gradient    func(number, step uint64, network, gradient []float32) (float64, error)
 	scored      memory // what C was lent with the latest score
 	err         error

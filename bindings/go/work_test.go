@@ -280,6 +280,21 @@ func TestAlignByWeightsOrByWhatTheHostSays(t *testing.T) {
 	if err := Align(ctx, zoo, none, options); !errors.Is(err, errEnough) || !errors.Is(err, ErrCallback) {
 		t.Fatal(err)
 	}
+	// A host that runs networks finds a group out that its function tells apart.
+	runs := AlignOptions{Symmetry: twoUnits, RunOutputs: 2, Run: func(network, outputs []float32) error {
+		outputs[0], outputs[1] = network[0]+network[3], network[6]+network[7]
+		return nil
+	}}
+	ok(t, Align(ctx, zoo, filepath.Join(folder, "run"), runs))
+	runs.Run = func(network, outputs []float32) error {
+		copy(outputs, network)
+		return nil
+	}
+	fails(t, Align(ctx, zoo, none, runs), ErrMismatch, "changes the function")
+	runs.Run = func([]float32, []float32) error { return errEnough }
+	if err := Align(ctx, zoo, none, runs); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
 	for message, wrong := range map[string]AlignOptions{
 		"whole examples":       {Symmetry: twoUnits, Examples: []float32{1, 2, 3}, ExampleNumbers: 4},
 		"no chain":             {Symmetry: twoUnits, Examples: []float32{1, 2, 3}, ExampleNumbers: 3},

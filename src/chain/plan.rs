@@ -60,6 +60,26 @@ pub(super) enum Activation {
     Tanh,
 }
 
+impl Op {
+    /// Where its tensors lie.
+    fn ranges(&self) -> Vec<&Range<usize>> {
+        match self {
+            Op::Linear { weight, bias, .. } | Op::Convolution { weight, bias, .. } => {
+                std::iter::once(weight).chain(bias).collect()
+            }
+            Op::BatchNorm {
+                weight,
+                bias,
+                mean,
+                variance,
+                ..
+            } => vec![weight, bias, mean, variance],
+            Op::LayerNorm { weight, bias, .. } => vec![weight, bias],
+            Op::MaxPool(_) | Op::AvgPool(_) | Op::Activation(_) => Vec::new(),
+        }
+    }
+}
+
 /// The steps of a chain, and the layer that each is.
 pub(super) fn plan(chain: &Chain, layout: &Layout) -> Result<Vec<(usize, Step)>> {
     let mut shape = chain.input.clone();
@@ -94,7 +114,26 @@ pub(super) fn plan(chain: &Chain, layout: &Layout) -> Result<Vec<(usize, Step)>>
     if steps.is_empty() {
         return Err(Error::invalid("the chain has no layers; list them"));
     }
+    is_whole(&steps, layout)?;
     Ok(steps)
+}
+
+/// A tensor that no layer has would be one that the network computes with and the chain does not.
+fn is_whole(steps: &[(usize, Step)], layout: &Layout) -> Result<()> {
+    let used: Vec<&Range<usize>> = steps
+        .iter()
+        .flat_map(|(_, step)| step.op.ranges())
+        .collect();
+    let unused = layout
+        .ranges()
+        .find(|(_, range)| !range.is_empty() && !used.contains(&range));
+    match unused {
+        None => Ok(()),
+        Some((tensor, _)) => Err(Error::Mismatch(format!(
+            "no layer of the chain has the tensor {}; name it in the spec, or the chain computes something else than the network",
+            tensor.name
+        ))),
+    }
 }
 
 fn numbers(shape: &[usize]) -> Option<usize> {

@@ -12,7 +12,7 @@ use crate::ffi::text::path;
 use crate::ffi::train::{alignment, symmetry};
 use crate::ffi::versioned::read;
 use crate::progress::Meter;
-use crate::symmetry::{Matching, Symmetry, align_collection, collected};
+use crate::symmetry::{Matching, Spec, Symmetry, align_collection, check, collected};
 
 /// Writes a copy of a collection whose snapshots have their hidden units in one order, to a new folder.
 /// Every network computes what it did. Units are matched by their weights (arXiv 2209.04836), or by
@@ -22,8 +22,8 @@ use crate::symmetry::{Matching, Symmetry, align_collection, collected};
 /// `options`, NULL for the defaults. `cancel`, NULL or a token. `error`, NULL or the caller's.
 /// Returns: PDIFF_OK.
 /// Errors: PDIFF_INVALID_ARGUMENT; PDIFF_MISMATCH for a symmetry that names a missing tensor or axis,
-/// whose sizes differ or that changes what its chain computes; PDIFF_UNSUPPORTED where there is none
-/// and names and shapes leave it open; PDIFF_CALLBACK when a callback ends the work or an activation
+/// whose sizes differ or that changes what its chain or the run callback computes; PDIFF_UNSUPPORTED where there is none
+/// and names and shapes leave it open; PDIFF_CALLBACK when a callback ends the work or gives a number that
 /// is not finite; PDIFF_CORRUPT; PDIFF_NEWER_VERSION; PDIFF_IO; PDIFF_CANCELLED; PDIFF_OUT_OF_MEMORY.
 /// Ownership: everything stays the caller's and is not used after the call.
 /// Threads: any.
@@ -46,6 +46,9 @@ pub unsafe extern "C" fn pdiff_align(
                 None => collected(&collection, None)?,
             };
             let options = alignment(given.seed, given.rounds, given.balance, given.threads)?;
+            if given.run.is_some() {
+                found_right(&given, &collection, &spec)?;
+            }
             let mut run = |symmetry: &Symmetry, index: usize, network: &[f32]| {
                 activations(&given, symmetry, collection.name(index), network)
             };
@@ -73,6 +76,64 @@ pub unsafe extern "C" fn pdiff_align(
             )?;
             Ok(())
         })
+    }
+}
+
+/// Fails where the host's callback shows that the spec changes what the first snapshot computes.
+unsafe fn found_right(
+    given: &pdiff_align_options,
+    collection: &Collection,
+    spec: &Spec,
+) -> Result<()> {
+    let outputs = length(given.run_outputs, "run_outputs")?;
+    if outputs == 0 {
+        return Err(Error::invalid(
+            "run_outputs is 0; set it to how many numbers the run callback fills",
+        ));
+    }
+    let symmetry = Symmetry::new(spec, collection.layout())?;
+    if collection.is_empty() {
+        return Ok(());
+    }
+    check(
+        &symmetry,
+        collection.weights(0),
+        given.seed,
+        &mut |network| unsafe { run(given, network, outputs) },
+    )
+}
+
+/// What a network computes on the host's inputs.
+unsafe fn run(given: &pdiff_align_options, network: &[f32], count: usize) -> Result<Vec<f32>> {
+    let Some(callback) = given.run else {
+        return Err(Error::Internal("a callback that is not there".into()));
+    };
+    let mut outputs = Vec::new();
+    outputs
+        .try_reserve_exact(count)
+        .map_err(|_| Error::OutOfMemory(format!("{count} outputs of a network")))?;
+    // A place that is not filled is found out.
+    outputs.resize(count, f32::NAN);
+    let status = unsafe {
+        callback(
+            given.run_context,
+            network.as_ptr(),
+            network.len() as u64,
+            outputs.as_mut_ptr(),
+            count as u64,
+        )
+    };
+    if status != 0 {
+        return Err(Error::Callback(format!(
+            "the run callback returned {status}, so the alignment ended; return 0 to go on"
+        )));
+    }
+    match outputs.iter().position(|x| !x.is_finite()) {
+        None => Ok(outputs),
+        Some(at) => Err(Error::Callback(format!(
+            "output {at} of the run callback is {}; fill every place with a finite number",
+            outputs[at]
+        ))),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::c_char;
 
 use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect, read_checkpoint};
 use crate::error::{Error, Result};
+use crate::ffi::constants::*;
 use crate::ffi::guard::guard;
 use crate::ffi::handles::array;
 use crate::ffi::progress::Reporter;

@@ -4,7 +4,8 @@ use std::ffi::{CStr, c_char};
 use std::mem::offset_of;
 
 use crate::error::Error;
-use crate::ffi::structs::{PDIFF_MESSAGE_BYTES, pdiff_error};
+use crate::ffi::constants::PDIFF_MESSAGE_BYTES;
+use crate::ffi::structs::pdiff_error;
 
 /// The call did what it says.
 pub const PDIFF_OK: i32 = 0;

@@ -76,8 +76,8 @@ impl<T> Fused<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::constants::PDIFF_MESSAGE_BYTES;
     use crate::ffi::error::{PDIFF_CANCELLED, PDIFF_INTERNAL};
-    use crate::ffi::structs::PDIFF_MESSAGE_BYTES;
     use std::ptr::null_mut;
 
     #[test]

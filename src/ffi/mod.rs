@@ -8,6 +8,7 @@
 
 mod align;
 mod collect;
+mod constants;
 mod dlpack;
 mod error;
 mod evaluate;

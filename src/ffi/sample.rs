@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_void};
 
 use crate::error::{Error, Result};
 use crate::evaluate::Scorer;
+use crate::ffi::constants::*;
 use crate::ffi::generator::{Opened, pdiff_generator};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};

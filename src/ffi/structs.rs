@@ -3,50 +3,8 @@
 
 use std::ffi::{c_char, c_void};
 
+use crate::ffi::constants::PDIFF_MESSAGE_BYTES;
 use crate::ffi::versioned::Versioned;
-
-/// Bytes of a message, its closing NUL included.
-pub const PDIFF_MESSAGE_BYTES: usize = 512;
-
-pub const PDIFF_DTYPE_F32: i32 = 1;
-pub const PDIFF_DTYPE_F64: i32 = 2;
-pub const PDIFF_DTYPE_F16: i32 = 3;
-pub const PDIFF_DTYPE_BF16: i32 = 4;
-pub const PDIFF_DTYPE_I64: i32 = 5;
-pub const PDIFF_DTYPE_I32: i32 = 6;
-pub const PDIFF_DTYPE_I16: i32 = 7;
-pub const PDIFF_DTYPE_I8: i32 = 8;
-pub const PDIFF_DTYPE_U8: i32 = 9;
-pub const PDIFF_DTYPE_BOOL: i32 = 10;
-
-/// Flow matching over principal components; samples without libtorch.
-pub const PDIFF_ENGINE_DEFAULT: i32 = 0;
-/// p-diff as published (arXiv 2402.13144).
-pub const PDIFF_ENGINE_PAPER: i32 = 1;
-
-pub const PDIFF_DEVICE_CPU: i32 = 0;
-/// The CUDA device `device_index`.
-pub const PDIFF_DEVICE_CUDA: i32 = 1;
-
-/// The engine's own sampler.
-pub const PDIFF_SAMPLER_DEFAULT: i32 = 0;
-/// Ancestral sampling (arXiv 2006.11239); paper engine.
-pub const PDIFF_SAMPLER_DDPM: i32 = 1;
-/// Deterministic (arXiv 2010.02502); paper engine.
-pub const PDIFF_SAMPLER_DDIM: i32 = 2;
-/// DPM-Solver++ 2M (arXiv 2211.01095); paper engine.
-pub const PDIFF_SAMPLER_DPM_SOLVER_2M: i32 = 3;
-/// Euler's method; default engine.
-pub const PDIFF_SAMPLER_EULER: i32 = 4;
-/// Heun's method; default engine.
-pub const PDIFF_SAMPLER_HEUN: i32 = 5;
-/// The two-step Adams-Bashforth method; default engine.
-pub const PDIFF_SAMPLER_AB2: i32 = 6;
-
-/// Snapshots are taken as they are.
-pub const PDIFF_ALIGN_NONE: i32 = 0;
-/// Snapshots' hidden units are brought into one order first, by weight matching (arXiv 2209.04836).
-pub const PDIFF_ALIGN_WEIGHTS: i32 = 1;
 
 /// What went wrong. Written only when a call fails.
 #[repr(C)]
@@ -230,6 +188,19 @@ pub type pdiff_activation_callback = Option<
     ) -> i32,
 >;
 
+/// Called on the calling thread with a flat network of `parameters` numbers, which lasts until it returns. It fills
+/// `outputs` with what the network computes on inputs of the host's choice, the same at every call, and returns 0;
+/// anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no longjmp may leave it.
+pub type pdiff_run_callback = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        network: *const f32,
+        parameters: u64,
+        outputs: *mut f32,
+        output_count: u64,
+    ) -> i32,
+>;
+
 /// What an alignment may choose. Zero in any field is the default: weight matching by the symmetry
 /// that the collection has, or that names and shapes say without a doubt.
 #[repr(C)]
@@ -261,6 +232,13 @@ pub struct pdiff_align_options {
     /// Called as the work goes on. NULL: not.
     pub progress: pdiff_progress_callback,
     pub progress_context: *mut c_void,
+    /// Runs a network, to find a wrong symmetry out before anything is written: the first snapshot must compute the
+    /// same, to 1e-5 of its largest output, with each group moved at random. A chain is run by the library itself.
+    /// NULL: not.
+    pub run: pdiff_run_callback,
+    pub run_context: *mut c_void,
+    /// Numbers that it fills.
+    pub run_outputs: u64,
 }
 
 /// What to sample. Zero in any field is the default; all zero is one network of seed 0.
@@ -511,7 +489,8 @@ const _: () = {
         values at 32; 40);
     published!(pdiff_align_options: struct_size at 0, symmetry at 8, rounds at 16, seed at 24,
         balance at 32, threads at 36, examples at 40, example_count at 48, example_numbers at 56,
-        activations at 64, activations_context at 72, progress at 80, progress_context at 88; 96);
+        activations at 64, activations_context at 72, progress at 80, progress_context at 88, run at 96,
+        run_context at 104, run_outputs at 112; 120);
     published!(pdiff_train_options: struct_size at 0, engine at 8, device at 12, device_index at 16,
         checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
         progress_context at 56, precision at 64, components at 68, align at 72, balance at 76,

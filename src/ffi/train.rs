@@ -4,6 +4,7 @@ use std::ffi::c_char;
 
 use crate::collection::Collection;
 use crate::error::{Error, Result};
+use crate::ffi::constants::*;
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{cancel, length, pdiff_cancel};
 use crate::ffi::progress::Reporter;

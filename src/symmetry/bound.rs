@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Role, TensorSpec};
+use crate::symmetry::companions;
 use crate::symmetry::infer::{from_chain, scalings};
 use crate::symmetry::spec::{Group, Place, Spec};
 
@@ -61,7 +62,7 @@ impl Slab {
 
 impl Symmetry {
     /// Checks a spec against a layout: every tensor is there, has the axis, and its length is the
-    /// group's; an axis is permuted by one group at most. A spec of a chain alone gets the chain's
+    /// group's; an axis is permuted by one group at most, and a layer's bias by its weight's. A spec of a chain alone gets the chain's
     /// groups and scalings.
     ///
     /// Fails with [`Error::Mismatch`] where the spec does not fit the layout, and with
@@ -76,7 +77,7 @@ impl Symmetry {
         }
         if spec.permutations.is_empty() && spec.scalings.is_empty() {
             return Err(Error::invalid(
-                "the symmetry spec names no permutation, scaling or chain; name one",
+                "the symmetry spec names no permutation and no scaling, and no chain that has one; name one",
             ));
         }
         let places: HashMap<&str, (&TensorSpec, usize)> = layout
@@ -107,9 +108,14 @@ impl Symmetry {
             let part = |at: &[Place]| units(&scaling.name, scaling.size, at, &places);
             Ok((part(&scaling.multiply)?, part(&scaling.divide)?))
         });
+        let (groups, scalings) = (
+            groups.collect::<Result<_>>()?,
+            scalings.collect::<Result<_>>()?,
+        );
+        companions::check(&spec, &places)?;
         Ok(Symmetry {
-            groups: groups.collect::<Result<_>>()?,
-            scalings: scalings.collect::<Result<_>>()?,
+            groups,
+            scalings,
             parameters: layout.parameters(),
             spec,
         })

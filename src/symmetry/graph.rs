@@ -24,9 +24,14 @@ impl Graph {
         self.push(name, size, false)
     }
 
-    /// A wire whose units the outside tells apart.
-    pub fn outside(&mut self, size: usize) -> Wire {
-        self.push("", size, true)
+    /// The network's input, whose units the outside tells apart.
+    pub fn input(&mut self, size: usize) -> Wire {
+        self.push("the input", size, true)
+    }
+
+    /// The network's output, whose units the outside tells apart.
+    pub fn output(&mut self, size: usize) -> Wire {
+        self.push("the output", size, true)
     }
 
     fn push(&mut self, name: &str, size: usize, fixed: bool) -> Wire {

@@ -128,7 +128,7 @@ pub fn from_chain(chain: &Chain, tensors: &[TensorSpec]) -> Result<Vec<Group>> {
     let mut graph = Graph::default();
     let weighted = |layer: &Layer| layer.is_weighted();
     let last = chain.layers.iter().rposition(weighted);
-    let mut wire = graph.outside(chain.input.first().copied().unwrap_or(0));
+    let mut wire = graph.input(chain.input.first().copied().unwrap_or(0));
     for (at, layer) in chain.layers.iter().enumerate() {
         let module = Module {
             name: layer.name(),
@@ -136,7 +136,7 @@ pub fn from_chain(chain: &Chain, tensors: &[TensorSpec]) -> Result<Vec<Group>> {
         };
         let result = if layer.is_weighted() {
             let next = match last == Some(at) {
-                true => graph.outside(module.outputs()),
+                true => graph.output(module.outputs()),
                 false => graph.wire(module.name, module.outputs()),
             };
             let before = std::mem::replace(&mut wire, next);
@@ -179,10 +179,10 @@ fn chain(mut modules: Modules) -> std::result::Result<Vec<Group>, Doubt> {
         return Err("there is no linear or convolutional layer".into());
     };
     let mut graph = Graph::default();
-    let mut wires = vec![graph.outside(first.inputs())];
+    let mut wires = vec![graph.input(first.inputs())];
     for layer in &layers {
         let wire = match layer.name == last.name {
-            true => graph.outside(layer.outputs()),
+            true => graph.output(layer.outputs()),
             false => graph.wire(layer.name, layer.outputs()),
         };
         let before = *wires.last().unwrap_or(&wire);

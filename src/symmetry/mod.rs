@@ -10,6 +10,7 @@ mod assignment;
 mod balance;
 mod bound;
 mod check;
+mod companions;
 mod copy;
 mod graph;
 mod infer;

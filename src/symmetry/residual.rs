@@ -19,7 +19,7 @@ pub(super) fn resembles(modules: &Modules) -> bool {
 pub(super) fn groups(mut modules: Modules) -> Result<Vec<Group>, Doubt> {
     let mut graph = Graph::default();
     let stem = take(&mut modules, "conv1")?;
-    let image = graph.outside(stem.inputs());
+    let image = graph.input(stem.inputs());
     let mut stream = graph.wire("conv1", stem.outputs());
     graph.weighted(&stem, image, stream, Some(1))?;
     // Without this the blocks may normalize what they read instead of what they compute.
@@ -39,7 +39,7 @@ pub(super) fn groups(mut modules: Modules) -> Result<Vec<Group>, Doubt> {
     }
     let head = HEADS.iter().find_map(|name| modules.take(name));
     let head = head.ok_or("there is no last layer fc, linear, head or classifier")?;
-    let classes = graph.outside(head.outputs());
+    let classes = graph.output(head.outputs());
     graph.weighted(&head, stream, classes, Some(1))?;
     match modules.left() {
         Some(name) => Err(format!(

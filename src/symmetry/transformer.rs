@@ -67,7 +67,7 @@ pub(super) fn groups(mut modules: Modules, heads: Option<usize>) -> Result<Vec<G
     let names = names(&modules).ok_or("its blocks have other names")?;
     let mut graph = Graph::default();
     let patches = take(&mut modules, names.patches)?;
-    let image = graph.outside(patches.inputs());
+    let image = graph.input(patches.inputs());
     let stream = graph.wire("stream", patches.outputs());
     graph.weighted(&patches, image, stream, Some(1))?;
     for name in names.tokens {
@@ -95,7 +95,7 @@ pub(super) fn groups(mut modules: Modules, heads: Option<usize>) -> Result<Vec<G
     }
     for name in names.heads {
         if let Some(head) = modules.take(name) {
-            let classes = graph.outside(head.outputs());
+            let classes = graph.output(head.outputs());
             graph.weighted(&head, stream, classes, Some(1))?;
         }
     }

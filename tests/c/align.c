@@ -105,6 +105,34 @@ static int32_t run(void *context, const float *network, uint64_t parameters,
     return mine->calls == mine->ends_at ? 5 : 0;
 }
 
+/* What runs networks for the check of a spec, and how it fails. */
+typedef struct runner {
+    int calls, ends_at, not_finite;
+} runner;
+
+/* A perceptron's outputs on the examples. */
+static int32_t compute(void *context, const float *network, uint64_t parameters, float *outputs, uint64_t count) {
+    runner *mine = context;
+    const float *bias = network + HIDDEN * INPUTS, *outgoing = bias + HIDDEN;
+    int at, unit, i;
+    EXPECT(parameters == PARAMETERS && count == EXAMPLES * OUTPUTS);
+    mine->calls++;
+    for (at = 0; at < EXAMPLES; at++) {
+        float *out = outputs + at * OUTPUTS;
+        out[0] = out[1] = 0.0f;
+        for (unit = 0; unit < HIDDEN; unit++) {
+            float sum = bias[unit];
+            for (i = 0; i < INPUTS; i++)
+                sum += network[unit * INPUTS + i] * example(at)[i];
+            for (i = 0; i < OUTPUTS; i++)
+                out[i] += outgoing[i * HIDDEN + unit] * fmaxf(sum, 0.0f);
+        }
+    }
+    if (mine->calls == mine->not_finite)
+        outputs[3] = NAN;
+    return mine->calls == mine->ends_at ? 4 : 0;
+}
+
 static int32_t count_steps(void *context, const pdiff_progress *progress) {
     int *calls = context;
     EXPECT(strcmp(progress->phase, "align") == 0 && progress->step <= progress->total);
@@ -185,6 +213,38 @@ static void three_ways_agree(pdiff_align_options options) {
     OK(pdiff_align("by-activations", "again", &options, NULL, &error));
     EXPECT(are_alike("by-activations", "again"));
     EXPECT(apart(&seen) > 0.5 && apart(&again) < 0.05);
+}
+
+/* A spec that leaves out what the units go to, or carry along. */
+static void a_wrong_spec_is_found_out(pdiff_align_options options) {
+    static const char *half = "{\"permutations\": [{\"name\": \"hidden\", \"size\": 5, \"places\": [{\"tensor\": "
+                              "\"a.weight\", \"axis\": 0}, {\"tensor\": \"a.bias\", \"axis\": 0}]}]}";
+    static const char *no_bias = "{\"permutations\": [{\"name\": \"hidden\", \"size\": 5, \"places\": [{\"tensor\": "
+                                 "\"a.weight\", \"axis\": 0}, {\"tensor\": \"b.weight\", \"axis\": 1}]}]}";
+    static const char *short_chain = "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": "
+                                     "\"a.weight\"}, {\"op\": \"relu\"}, {\"op\": \"linear\", \"weight\": "
+                                     "\"b.weight\"}]}}";
+    runner mine = {0, 0, 0};
+    options.symmetry = no_bias;
+    FAILS(PDIFF_MISMATCH, "axis 0 of tensor a.weight and not of a.bias",
+          pdiff_align("zoo", "new", &options, NULL, &error));
+    options.symmetry = short_chain;
+    FAILS(PDIFF_MISMATCH, "not of a.bias", pdiff_align("zoo", "new", &options, NULL, &error));
+    options.run = compute;
+    options.run_context = &mine;
+    options.symmetry = half;
+    FAILS(PDIFF_INVALID_ARGUMENT, "run_outputs is 0", pdiff_align("zoo", "new", &options, NULL, &error));
+    options.run_outputs = EXAMPLES * OUTPUTS;
+    FAILS(PDIFF_MISMATCH, "group hidden changes the function", pdiff_align("zoo", "new", &options, NULL, &error));
+    EXPECT(mine.calls == 2);
+    options.symmetry = spec("b.weight", 1, HIDDEN);
+    mine.not_finite = 4;
+    FAILS(PDIFF_CALLBACK, "output 3 of the run callback is NaN", pdiff_align("zoo", "new", &options, NULL, &error));
+    mine.ends_at = 5;
+    FAILS(PDIFF_CALLBACK, "the run callback returned 4", pdiff_align("zoo", "new", &options, NULL, &error));
+    EXPECT(!exists("new"));
+    OK(pdiff_align("zoo", "by-run", &options, NULL, &error));
+    EXPECT(mine.calls == 7 && are_alike("by-run", "by-weights"));
 }
 
 /* What fails leaves nothing. */
@@ -283,6 +343,7 @@ int main(int argc, char **argv) {
     pdiff_init(&options, sizeof options);
     options.symmetry = spec("b.weight", 1, HIDDEN);
     three_ways_agree(options);
+    a_wrong_spec_is_found_out(options);
     failures(options);
     if (trains)
         training();

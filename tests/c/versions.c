@@ -62,7 +62,7 @@ static void aligning(void) {
     NEWER(pdiff_align_options) options;
     pdiff_init(&options, sizeof options);
     options.known.symmetry = "{\"permutations\": [{\"name\": \"fc\", \"size\": 2, \"places\": ["
-                             "{\"tensor\": \"fc.weight\", \"axis\": 0}]}]}";
+                             "{\"tensor\": \"fc.weight\", \"axis\": 0}, {\"tensor\": \"fc.bias\", \"axis\": 0}]}]}";
     options.later = 1;
     FAILS(PDIFF_INVALID_ARGUMENT, "pdiff_align_options of",
           pdiff_align("newer", "aligned", &options.known, NULL, &error));

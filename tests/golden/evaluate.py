@@ -1,4 +1,4 @@
-"""Writes evaluate.json: a tiny benchmark measured with numpy alone, for tests/evaluate.rs.
+"""Writes evaluate.json: a tiny benchmark measured with numpy alone, for tests/evaluate.
 
     python3 tests/golden/evaluate.py > tests/golden/evaluate.json
 """

@@ -138,7 +138,8 @@ fn a_chain_finds_a_group_or_a_scaling_that_is_wrong() {
             .to_string()
     };
     let mut wrong = spec.clone();
-    wrong.scalings[1].multiply.pop();
+    // What leaves the units is not divided, and the bias not multiplied.
+    wrong.scalings[1].divide = vec![spec.scalings[1].multiply[1].clone()];
     assert!(error(&wrong).contains("group fc1 changes the function"));
     let mut wrong = spec.clone();
     wrong.permutations[0]
@@ -154,6 +155,35 @@ fn a_chain_finds_a_group_or_a_scaling_that_is_wrong() {
     let flattened = flattened.unwrap();
     (flattened.repeat, flattened.block) = (4, 1);
     assert!(error(&wrong).contains("group conv changes the function"));
+}
+
+#[test]
+fn units_take_along_all_that_their_layer_has() {
+    let (net, spec) = rectified();
+    let (layout, _) = net.split();
+    let error = |wrong: &Spec| Symmetry::new(wrong, &layout).unwrap_err().to_string();
+    for left_out in ["fc1.weight", "fc1.bias"] {
+        let mut wrong = spec.clone();
+        wrong.permutations[1]
+            .places
+            .retain(|place| place.tensor != left_out);
+        let said = error(&wrong);
+        assert!(said.contains(&format!("not of {left_out}")), "{said}");
+        let mut wrong = spec.clone();
+        wrong.scalings[1]
+            .multiply
+            .retain(|place| place.tensor != left_out);
+        let said = error(&wrong);
+        assert!(said.contains(&format!("not of {left_out}")), "{said}");
+    }
+    // A chain of which a layer has lost its bias.
+    let mut wrong = json!(spec.chain);
+    wrong["layers"][4]["bias"] = json!(null);
+    let chain = serde_json::from_value(wrong).unwrap();
+    let said = pdiff::chain::Runner::new(&chain, &layout)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("tensor fc1.bias"), "{said}");
 }
 
 #[test]
