@@ -9,6 +9,7 @@ mod default;
 mod device;
 mod gates;
 mod graph;
+mod memory;
 pub mod paper;
 mod split;
 mod train;

@@ -32,6 +32,15 @@ const BEYOND: f64 = 0.08;
 /// Scale of the free directions while they are trained: at the others' rate they would grow too fast.
 const DIRECTION_SCALE: f64 = 0.1;
 
+/// Bytes that learning holds at once: the decoder, the free directions with their gradient, its clipped copy and their
+/// two moments, and what a step has for each network.
+pub(super) fn memory(latents: usize, parameters: usize, networks: usize) -> u64 {
+    // Weights and gradients, here and in the behaviour loss; what the directions add, the sum, and products of both.
+    const OF_A_NETWORK: u64 = 8;
+    let rows = latents as u64 + 5 * SHAPE.directions as u64 + OF_A_NETWORK * networks as u64;
+    4 * rows * parameters as u64
+}
+
 /// What was learned.
 pub(super) struct Taught {
     pub shape: BehaviourShape,
@@ -53,9 +62,9 @@ pub(super) struct Place {
 impl Place {
     /// Of directions [directions, parameters] and a decoder [latents, parameters], whose rows are orthogonal.
     fn of(directions: &Torch, decoder: &Torch) -> Result<Place> {
-        let squares = decoder
-            .f_square()?
-            .f_sum_dim_intlist(1i64, false, Kind::Float)?;
+        // By norms, which need no copy of the decoder.
+        let norms = decoder.f_norm_scalaropt_dim(2.0, 1i64, false)?;
+        let squares = norms.f_square()?;
         let within = directions.f_matmul(&decoder.f_tr()?)?.f_div(&squares)?;
         let beyond = directions.f_sub(&within.f_matmul(decoder)?)?;
         Ok(Place {
@@ -162,13 +171,17 @@ pub(super) struct Networks {
 }
 
 impl Learner {
-    /// With the codec's decoder as one matrix, [latents, parameters].
-    pub fn new(codec: &Fit, decoder: &[f32], noise: Noise, device: Device) -> Result<Learner> {
+    /// With the codec's decoder as one matrix, [latents, parameters], on the device.
+    pub fn new(codec: &Fit, decoder: Torch, noise: Noise) -> Result<Learner> {
+        let device = decoder.device();
+        let [_, parameters] = decoder.size()[..] else {
+            return Err(Error::Internal("a decoder that is no matrix".into()));
+        };
         let mut plan = Plan::default();
         let module = BehaviourModule::declare(&mut plan, SHAPE, codec.latents)?;
         let directions = plan.declare(
             "directions".into(),
-            &[SHAPE.directions, decoder.len() / codec.latents],
+            &[SHAPE.directions, parameters as usize],
             Init::Constant(0.0),
         );
         let mut stream = noise.stream(Purpose::Initialization, 0, 0);
@@ -179,7 +192,7 @@ impl Learner {
             directions,
             optimizer: AdamW::new(&arena, 0.0)?,
             arena,
-            decoder: tensor(decoder, &[codec.latents as i64, -1], device)?,
+            decoder,
             terms: Terms::new(&codec.variances, device)?,
         })
     }

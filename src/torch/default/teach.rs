@@ -4,10 +4,13 @@
 //! Snapshots work and points between them do not: a Gaussian has the right covariance and the wrong
 //! networks.
 
-use super::super::arena::copy_out;
+use tch::{Device, Kind, Tensor as Torch};
+
+use super::super::arena::{copy_out, tensor};
 use super::super::checkpoint::Checkpoint;
+use super::super::memory;
 use super::super::train::Job;
-use super::behaviour::{Learner, Taught};
+use super::behaviour::{self, Learner, Taught};
 use crate::codec::{Fit, strips};
 use crate::error::{Error, Result};
 use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions};
@@ -37,9 +40,14 @@ pub(super) fn teach(
     let parameters = layout.parameters();
     let seed = job.options.seed ^ SEED;
     let noise = Noise::new(seed);
+    if let (Device::Cpu, Some(whole)) = (job.device, memory::whole()) {
+        fits(
+            behaviour::memory(codec.latents, parameters, NETWORKS),
+            whole,
+        )?;
+    }
     let (decoder, residual) = matrix(job, codec)?;
-    let mut learner = Learner::new(codec, &decoder, noise, job.device)?;
-    drop(decoder);
+    let mut learner = Learner::new(codec, decoder, noise)?;
     let (mut step, mut curve) = (
         0,
         Curve {
@@ -115,20 +123,34 @@ fn add_residual(residual: &[f32], noise: Noise, number: u64, weights: &mut [f32]
     weights.for_each(|(x, (r, e))| *x += r * e);
 }
 
-/// The decoder as one matrix [latents, parameters], and the residual, empty unless components were
+/// Fails where teaching wants more memory than the machine has, which would otherwise end the process.
+fn fits(wanted: u64, whole: u64) -> Result<()> {
+    if wanted <= whole {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    Err(Error::OutOfMemory(format!(
+        "learning from a behaviour loss holds {:.1} GB at once, and this machine has {:.1} GB; train without it and polish samples, or keep fewer components",
+        gigabytes(wanted),
+        gigabytes(whole)
+    )))
+}
+
+/// The decoder as one matrix [latents, parameters] on the job's device, and the residual, empty unless components were
 /// dropped.
-fn matrix(job: &Job, codec: &Fit) -> Result<(Vec<f32>, Vec<f32>)> {
+fn matrix(job: &Job, codec: &Fit) -> Result<(Torch, Vec<f32>)> {
     let parameters = job.collection.layout().parameters();
     let [_, width] = strips(parameters);
-    let mut decoder = vec![0.0; codec.latents * parameters];
+    let shape = [codec.latents as i64, parameters as i64];
+    let decoder = Torch::f_zeros(shape, (Kind::Float, job.device))?;
     let (mut start, mut residual) = (0, Vec::new());
     codec.decoder(job.collection, &job.train, &mut |strip, rest| {
         job.cancel.check()?;
         let columns = width.min(parameters - start);
-        let rows = decoder.chunks_exact_mut(parameters);
-        for (row, strip) in rows.zip(strip.chunks_exact(width)) {
-            row[start..][..columns].copy_from_slice(&strip[..columns]);
-        }
+        let strip = tensor(strip, &[codec.latents as i64, width as i64], job.device)?;
+        let strip = strip.f_narrow(1, 0, columns as i64)?;
+        let mut place = decoder.f_narrow(1, start as i64, columns as i64)?;
+        place.f_copy_(&strip)?;
         start += columns;
         residual.extend_from_slice(rest);
         Ok(())
@@ -173,6 +195,22 @@ fn fell(curve: &Curve) -> Option<Gate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_memory_holds_is_refused_before_it_is_asked_for() {
+        // 512 members of a perceptron of 26,506 parameters, and of one of 25 million.
+        let wanted = |parameters| behaviour::memory(510, parameters, NETWORKS);
+        let whole = memory::whole().unwrap();
+        assert!(fits(wanted(26_506), whole).is_ok());
+        assert!(wanted(26_506) < 200 << 20);
+        let error = fits(wanted(25_000_000), 24 << 30).unwrap_err();
+        assert_eq!(error.status(), 14);
+        let said = error.to_string();
+        assert!(
+            said.contains("140.6 GB at once, and this machine has 25.8 GB"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn a_loss_of_any_sign_is_seen_to_fall_or_to_rise() {
