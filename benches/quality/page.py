@@ -17,7 +17,7 @@ def markdown(results, images):
         for budget, rows in rig["budgets"].items():
             parts.append(f"**{budget[0].upper()}{budget[1:]}**\n")
             parts.append(table(rows))
-            parts.append("\n".join(verdicts(rows)) + "\n")
+            parts.append("\n".join(f"- {verdict}" for verdict in verdicts(rows)) + "\n")
         parts.append(price(rig["cost"]) + "\n")
     return "\n".join(parts)
 
