@@ -260,7 +260,6 @@ impl Container {
     }
 
     /// What tells this file's content from any other's.
-    #[cfg(feature = "torch")]
     pub(crate) fn checksum(&self) -> Result<&str> {
         self.text(CHECKSUM)
     }

@@ -62,7 +62,7 @@ pub(super) enum Activation {
 
 impl Op {
     /// Where its tensors lie.
-    fn ranges(&self) -> Vec<&Range<usize>> {
+    pub fn ranges(&self) -> Vec<&Range<usize>> {
         match self {
             Op::Linear { weight, bias, .. } | Op::Convolution { weight, bias, .. } => {
                 std::iter::once(weight).chain(bias).collect()
@@ -114,26 +114,7 @@ pub(super) fn plan(chain: &Chain, layout: &Layout) -> Result<Vec<(usize, Step)>>
     if steps.is_empty() {
         return Err(Error::invalid("the chain has no layers; list them"));
     }
-    is_whole(&steps, layout)?;
     Ok(steps)
-}
-
-/// A tensor that no layer has would be one that the network computes with and the chain does not.
-fn is_whole(steps: &[(usize, Step)], layout: &Layout) -> Result<()> {
-    let used: Vec<&Range<usize>> = steps
-        .iter()
-        .flat_map(|(_, step)| step.op.ranges())
-        .collect();
-    let unused = layout
-        .ranges()
-        .find(|(_, range)| !range.is_empty() && !used.contains(&range));
-    match unused {
-        None => Ok(()),
-        Some((tensor, _)) => Err(Error::Mismatch(format!(
-            "no layer of the chain has the tensor {}; name it in the spec, or the chain computes something else than the network",
-            tensor.name
-        ))),
-    }
 }
 
 fn numbers(shape: &[usize]) -> Option<usize> {
@@ -162,6 +143,21 @@ fn bind(
                 "{name} {:?} has not {length} numbers",
                 tensor.shape
             )),
+        }
+    };
+    // A layer whose own bias is forgotten computes something else than the network does.
+    let bias_of = |weight: &str, bias: &Option<String>, length: usize| match bias {
+        Some(name) => vector(name, length).map(Some),
+        None => {
+            let own = weight
+                .strip_suffix("weight")
+                .map(|stem| format!("{stem}bias"));
+            match own.filter(|own| layout.tensors().iter().any(|tensor| tensor.name == *own)) {
+                None => Ok(None),
+                Some(own) => Err(format!(
+                    "{own} is generated, and {weight} has no bias; name it"
+                )),
+            }
         }
     };
     let image = |shape: &[usize]| match *shape {
@@ -208,7 +204,7 @@ fn bind(
             *shape = vec![rows];
             Op::Linear {
                 weight,
-                bias: bias.as_ref().map(|name| vector(name, rows)).transpose()?,
+                bias: bias_of(&tensor.name, bias, rows)?,
                 rows,
             }
         }
@@ -239,7 +235,7 @@ fn bind(
             shape[0] = rows;
             Op::Convolution {
                 weight,
-                bias: bias.as_ref().map(|name| vector(name, rows)).transpose()?,
+                bias: bias_of(&tensor.name, bias, rows)?,
                 convolution: Convolution::new(rows, window),
             }
         }

@@ -60,6 +60,14 @@ impl Runner {
         })
     }
 
+    /// The first tensor of the layout that no layer has: the network computes with it, and the chain does not.
+    pub(crate) fn unused<'a>(&self, layout: &'a Layout) -> Option<&'a str> {
+        let used: Vec<&Range<usize>> = self.steps.iter().flat_map(|it| it.op.ranges()).collect();
+        let mut tensors = layout.ranges();
+        let unused = tensors.find(|(_, range)| !range.is_empty() && !used.contains(&range));
+        unused.map(|(tensor, _)| tensor.name.as_str())
+    }
+
     /// Numbers of one network.
     pub fn parameters(&self) -> usize {
         self.parameters

@@ -146,10 +146,10 @@ impl Collection {
         &self.manifest.order
     }
 
-    /// Tells this collection, with the snapshots that it has now, apart from others.
-    #[cfg(feature = "torch")]
-    pub(crate) fn digest(&self) -> Result<String> {
-        let shards = self.shards.iter().map(Shard::checksum);
+    /// Tells the first `snapshots` of this collection apart from others, which are all that it had at some time.
+    pub(crate) fn digest(&self, snapshots: usize) -> Result<String> {
+        let shards = self.starts.iter().take_while(|start| **start < snapshots);
+        let shards = shards.zip(&self.shards).map(|(_, shard)| shard.checksum());
         let shards = shards.collect::<Result<Vec<_>>>()?;
         Ok(document::digest(&serde_json::json!([
             self.manifest.digest()?,

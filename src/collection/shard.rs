@@ -116,7 +116,6 @@ impl Shard {
         self.container.release();
     }
 
-    #[cfg(feature = "torch")]
     pub(super) fn checksum(&self) -> Result<&str> {
         self.container.checksum()
     }

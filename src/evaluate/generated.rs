@@ -22,7 +22,7 @@ const HELD: usize = 1 << 26;
 /// Where training aligned the snapshots, these are aligned again in the same way, and the sets from
 /// elsewhere with them.
 ///
-/// Fails with [`Error::Mismatch`] unless `collection` is the generator's, and as [`evaluate`] and
+/// Fails with [`Error::Mismatch`] unless `collection` begins with the snapshots that the generator was trained on, and as [`evaluate`] and
 /// [`Generator::sample`] do.
 pub fn evaluate_generator(
     generator: &Generator,
@@ -44,6 +44,15 @@ pub fn evaluate_generator(
             provenance.snapshots,
             generator.layout().parameters()
         )));
+    }
+    if let Some(digest) = &provenance.digest {
+        let found = collection.digest(provenance.snapshots)?;
+        if found != *digest {
+            return Err(Error::Mismatch(format!(
+                "{}: its snapshots are not those that the generator was trained on; name the collection that it was trained on",
+                collection.path().display()
+            )));
+        }
     }
     let (held_out, train): (Vec<usize>, Vec<usize>) =
         (0..provenance.snapshots).partition(|index| provenance.held_out.contains(index));

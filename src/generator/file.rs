@@ -40,6 +40,9 @@ pub struct Provenance {
     pub collection: String,
     /// Snapshots that the collection had.
     pub snapshots: usize,
+    /// Tells these snapshots apart from others; none in files of the time before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Indices of those that training did not see.
     pub held_out: Vec<usize>,
     pub seed: u64,

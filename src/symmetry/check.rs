@@ -54,12 +54,18 @@ pub fn check(
     Ok(())
 }
 
-/// [`check`] by the spec's own chain on random examples; nothing to do without a chain.
+/// [`check`] by the spec's own chain on random examples; nothing to do without a chain. One that leaves tensors out
+/// would show nothing of them, and is a [`Error::Mismatch`] as well.
 pub fn check_chain(symmetry: &Symmetry, layout: &Layout, weights: &[f32], seed: u64) -> Result<()> {
     let Some(chain) = &symmetry.spec().chain else {
         return Ok(());
     };
     let runner = Runner::new(chain, layout)?;
+    if let Some(tensor) = runner.unused(layout) {
+        return Err(Error::Mismatch(format!(
+            "no layer of the chain has the tensor {tensor}, so it cannot show that the symmetry is right; add the layer, or leave the chain out and name the permutations"
+        )));
+    }
     let mut examples = vec![0.0; EXAMPLES * runner.inputs()];
     Noise::new(seed).normal(Purpose::Alignment, 1, 0, &mut examples);
     check(symmetry, weights, seed, &mut |network| {

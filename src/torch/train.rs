@@ -26,8 +26,8 @@ const FEWEST: usize = 2;
 /// What both engines' trainings work with.
 pub(super) struct Job<'a> {
     pub collection: &'a Collection,
-    /// Where the collection's folder is, or that of the one it was copied from to be aligned.
-    pub source: &'a Path,
+    /// The collection, or the one that it was copied from to be aligned.
+    pub source: &'a Collection,
     pub aligned: Option<&'a Aligned>,
     /// Indices of the snapshots to learn from, and of those to judge by.
     pub train: Vec<usize>,
@@ -56,7 +56,7 @@ impl Job<'_> {
         config: serde_json::Value,
         report: Report,
     ) -> Result<About> {
-        let path = self.source;
+        let path = self.source.path();
         let mut about = About::new(engine, config, self.collection.layout().clone());
         about.order = self.collection.order().to_vec();
         about.conditions = self.conditions.clone();
@@ -73,6 +73,7 @@ impl Job<'_> {
                 .display()
                 .to_string(),
             snapshots: self.collection.len(),
+            digest: Some(self.source.digest(self.source.len())?),
             held_out: self.held_out.clone(),
             seed: self.options.seed,
             library: env!("CARGO_PKG_VERSION").into(),
@@ -89,7 +90,7 @@ impl Job<'_> {
     pub fn checkpoint(&self, phase: &str, of_phase: Option<Value>) -> Result<Checkpoint> {
         let options = self.options;
         let job = digest(&json!({
-            "collection": self.collection.digest()?,
+            "collection": self.collection.digest(self.collection.len())?,
             "engine": options.engine,
             "seed": options.seed,
             "steps": options.steps,
@@ -176,7 +177,7 @@ pub(crate) fn train(
     let mut job = Job {
         conditions: condition_specs(collection, &train),
         collection,
-        source: given.path(),
+        source: &given,
         aligned: copy.as_ref().map(|copy| &copy.aligned),
         train,
         held_out,

@@ -53,7 +53,7 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     assert!(error.contains("no tensor fc3.weight"), "{error}");
     // A chain is run, and what changes the function is found before anything is written.
     let chain = json!({"permutations": [{"name": "half", "size": 6, "places": [
-            {"tensor": "fc1.weight", "axis": 0}, {"tensor": "fc2.weight", "axis": 1}]}],
+            {"tensor": "fc1.weight", "axis": 0}, {"tensor": "fc1.bias", "axis": 0}]}],
         "chain": {"input": [4], "layers": [
             {"op": "linear", "weight": "fc1.weight", "bias": "fc1.bias"}, {"op": "relu"},
             {"op": "linear", "weight": "fc2.weight", "bias": "fc2.bias"}]}});

@@ -51,6 +51,10 @@ fn a_training_aligns_first_and_its_evaluation_too() {
         place.json(&[&judged[..], &baselines].concat())["rows"].clone()
     };
     assert_eq!(rows("one.pdiff"), rows("two.pdiff"));
+    let elsewhere = ["--collection", "aligned"];
+    let judged = ["evaluate", "one.pdiff", "--score", SCORE];
+    let error = place.fails(&[&judged[..], &elsewhere].concat());
+    assert!(error.contains("its snapshots are not those"), "{error}");
 
     // So are sets from elsewhere: these are members as they were before they were aligned.
     let copies = ["--baseline", "stored", "--beside", "copies=runs"];

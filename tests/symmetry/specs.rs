@@ -183,7 +183,18 @@ fn units_take_along_all_that_their_layer_has() {
     let said = pdiff::chain::Runner::new(&chain, &layout)
         .unwrap_err()
         .to_string();
-    assert!(said.contains("tensor fc1.bias"), "{said}");
+    assert!(said.contains("fc1.bias is generated"), "{said}");
+    // And of one that ends early.
+    let mut short = spec.clone();
+    let chain = short.chain.as_mut().unwrap();
+    chain.layers.truncate(6);
+    let symmetry = Symmetry::new(&short, &layout).unwrap();
+    let weights = numbers(layout.parameters(), 5);
+    let said = check_chain(&symmetry, &layout, &weights, 3).unwrap_err();
+    assert!(
+        said.to_string().contains("has the tensor fc2.weight"),
+        "{said}"
+    );
 }
 
 #[test]
