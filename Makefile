@@ -159,6 +159,7 @@ gpu-check: need-cc need-c++ need-python3 need-cargo ## CUDA against the CPU, and
 
 # Each finished cell is a file under build/quality that is not made again.
 bench-quality: build ## zoos, generators and baselines by every measure, into docs; RIG=s-mlp for one rig alone
+	-$(MAKE) pytorch
 	python3 benches/quality --programs $(BUILT) --pytorch $(PYTORCH) --jobs $$(nproc) $(RIG)
 
 bench-quality-short: build ## the same stages at reduced size, in about a minute
