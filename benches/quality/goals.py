@@ -6,7 +6,7 @@ members make one or two sets, the zoo's. Differences are plain ones unless a goa
 
 import math
 
-from figures import FAR, SAMPLES, SOUPS, SWAG, TAUGHT, best, far, shown
+from figures import FAR, SAMPLES, SOUPS, SWAG, TAUGHT, best, far, recommended, shown
 
 FULL_RANK = "Gaussian, all comp."
 PUBLISHED = "published flow"
@@ -27,9 +27,10 @@ def few(_, budgets):
     rows = budgets["weights only"]
     soups = [row for row in rows if row.startswith(SOUPS)]
     soup = best({row: rows[row] for row in soups}, SAMPLES)
-    said = rows[soup]["gain"][SAMPLES][0] <= 0
-    text = f"{shown(rows[SAMPLES], 'mean')} for {shown(rows[soup], 'mean')} of {soup}"
-    yield "weights only", "the soup's mean, or the report says to use the soup", text + ("" if said else ", and says so"), True
+    level = rows[soup]["gain"][SAMPLES][0] <= 0
+    said = recommended({row: rows[row] for row in soups}) is not None
+    text = f"{shown(rows[SAMPLES], 'mean')} for {shown(rows[soup], 'mean')} of {soup}" + (", and it says so" if said else "")
+    yield "weights only", "the soup's mean, or the report says to use the soup", text, level or said
 
 
 def trajectories(_, budgets):

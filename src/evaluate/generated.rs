@@ -22,8 +22,8 @@ const HELD: usize = 1 << 26;
 /// Where training aligned the snapshots, these are aligned again in the same way, and the sets from
 /// elsewhere with them.
 ///
-/// Fails with [`Error::Mismatch`] unless `collection` begins with the snapshots that the generator was trained on, and as [`evaluate`] and
-/// [`Generator::sample`] do.
+/// Fails with [`Error::Mismatch`] unless `collection` begins with the snapshots that the generator was
+/// trained on, and as [`evaluate`] and [`Generator::sample`] do.
 pub fn evaluate_generator(
     generator: &Generator,
     collection: &Collection,

@@ -62,8 +62,8 @@ impl Slab {
 
 impl Symmetry {
     /// Checks a spec against a layout: every tensor is there, has the axis, and its length is the
-    /// group's; an axis is permuted by one group at most, and a layer's bias by its weight's. A spec of a chain alone gets the chain's
-    /// groups and scalings.
+    /// group's; an axis is permuted by one group at most, and a layer's bias by its weight's. A spec of
+    /// a chain alone gets the chain's groups and scalings.
     ///
     /// Fails with [`Error::Mismatch`] where the spec does not fit the layout, and with
     /// [`Error::InvalidArgument`] where it contradicts itself.
