@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from figures import TAUGHT
+from figures import CONTROL, TAUGHT
 
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
@@ -75,6 +75,8 @@ class Maker:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
         if self.rig.is_taught:
             command += ["--beside", f"{TAUGHT}={self.taught(collection, zoo_seed, generator_seed)}"]
+        if self.rig.has_control and self.pytorch:
+            command += ["--beside", f"{CONTROL}={self.control(generator, generator_seed)}"]
         if self.rig.published and self.pytorch:
             command += ["--beside", f"published flow={self.published_flow(generator, generator_seed)}"]
         self.run(command)
@@ -131,15 +133,32 @@ class Maker:
         """Networks of a generator that also learned from the training images which networks work."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
         if not folder.exists():
-            generator = folder.with_suffix(".pdiff")
-            told = f"{self.rig.training} {self.rig.teaching} --probe {self.probe}/probe.safetensors --spec {self.probe}/spec.json"
-            training = self.train(collection, generator_seed, told, generator)
-            part = folder.with_name(folder.name + ".part")
-            shutil.rmtree(part, ignore_errors=True)
-            self.sample(generator, generator_seed, part)
+            training = self.teach(collection, generator_seed, folder)
             times = self.times(zoo_seed, generator_seed)
             write(times, {**json.loads(times.read_text()), "teaching": training})
-            part.rename(folder)
+        return folder
+
+    def teach(self, collection, seed, folder):
+        """Makes a folder of a taught generator's networks, and gives how long its training took, in seconds."""
+        generator = folder.with_suffix(".pdiff")
+        told = f"{self.rig.training} {self.rig.teaching} --probe {self.probe}/probe.safetensors --spec {self.probe}/spec.json"
+        training = self.train(collection, seed, told, generator)
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        self.sample(generator, seed, part)
+        part.rename(folder)
+        return training
+
+    def control(self, generator, seed):
+        """Networks of a generator that was taught as long, on noise in place of the zoo."""
+        folder = generator.with_name(f"{generator.stem}-control")
+        if not folder.exists():
+            noise, collection = (folder.with_name(f"{folder.name}-{what}") for what in ("noise", "collection"))
+            script = Path(__file__).with_name("noise.py")
+            self.folder_once(noise, [self.pytorch, script, "--seed", seed, self.pdiff, generator])
+            shutil.rmtree(collection, ignore_errors=True)
+            self.run([self.pdiff, "collect", collection, *sorted(noise.glob("*.safetensors"))])
+            self.teach(collection, seed, folder)
         return folder
 
     def published_flow(self, generator, seed):

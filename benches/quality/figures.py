@@ -31,9 +31,12 @@ SAMPLES = "samples"
 # Of a generator that was trained by a behaviour loss too.
 TAUGHT = "taught samples"
 OURS = (SAMPLES, TAUGHT)
+# Of a generator taught as long from noise of the zoo's mean and deviations: what teaching gives without the zoo.
+CONTROL = "taught on noise"
 SWAG = "Gaussian, SWAG"
 SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
+NOT_BASELINES = (*TARGETS, *OURS, CONTROL)
 # A set nearer to the zoo than this share of what unseen members show is a set of copies, more or less.
 FAR = 0.9
 # Differences below this many standard errors are called a tie.
@@ -80,7 +83,7 @@ def table(cells):
             for split in ("selection", "score"):
                 for mine, other in ours.items():
                     differences.setdefault((name, split, mine), []).append(difference(row[split], other[split]))
-    names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS))
+    names = sorted(found, key=lambda name: name not in NOT_BASELINES)
     return {name: {**figures(list(found[name].values())), **above(name, differences)} for name in names}
 
 
@@ -138,11 +141,13 @@ def distance(rows):
 
 def verdicts(rows):
     """Sentences on one table: for each of ours the best baseline at any distance and at a new member's."""
-    baselines = {name: row for name, row in rows.items() if name not in (*OURS, *TARGETS)}
+    baselines = {name: row for name, row in rows.items() if name not in NOT_BASELINES}
     said = []
     for name in OURS:
         if name in rows:
             said += compared(name, rows, baselines)
+    if CONTROL in rows:
+        said.append(controlled(rows))
     if TAUGHT not in rows and (soup := recommended(baselines)):
         gain = baselines[soup]["gain"][SAMPLES][0]
         said.append(f"Use the soup: {soup} scores {gain:.4f} above the samples on selection.")
@@ -160,7 +165,7 @@ def best(rows, mine):
 def far(rows, name):
     """The baselines that lie as far from the zoo as ours does, or as new members do."""
     least = min(FAR * distance(rows), rows[name]["novel"][0])
-    others = {other: row for other, row in rows.items() if other not in (*OURS, *TARGETS)}
+    others = {other: row for other, row in rows.items() if other not in NOT_BASELINES}
     return {other: row for other, row in others.items() if row["novel"][0] >= least}
 
 
@@ -187,6 +192,18 @@ def compared(name, rows, baselines):
     if ours["novel"][0] < 0.5 * distance(rows):
         said.append(f"The {name} lie so near to members that they count as copies, whatever they score.")
     return said
+
+
+def controlled(rows):
+    """What the zoo's directions are worth to teaching."""
+    row = rows[CONTROL]
+    mean, error = row["gap"][TAUGHT]
+    word = {1: "the control is above", 0: "no difference that can be seen", -1: "the zoo's directions help"}
+    errors = "" if error is None else f" ± {error:.4f}"
+    return (
+        f"Control, {CONTROL} of the zoo's mean and deviations: {shown(row, 'mean')} at distance {row['novel'][0]:.2f}, "
+        f"dispersion {row['disp'][0]:.2f}: {word[sure([mean, error])]} ({-mean:+.4f}{errors})."
+    )
 
 
 def recommended(baselines):

@@ -8,13 +8,10 @@ The constants are those of the authors' configuration for MLPs on MNIST. Needs P
 """
 
 import argparse
-import json
-import math
-import struct
-import subprocess
 from pathlib import Path
 
 import torch
+from snapshots import snapshots, write_all
 from torch import nn
 
 HIDDEN, TIME, DROPOUT = 512, 64, 0.1
@@ -107,37 +104,6 @@ def sample(model, points):
     return points
 
 
-def snapshots(pdiff, generator):
-    """What a generator learned from, [n, parameters], and the tensors of a network as the collection lays them out."""
-    said = subprocess.run([pdiff, "inspect", "--json", generator], check=True, capture_output=True, text=True).stdout
-    about = json.loads(said)["about"]["provenance"]
-    collection = Path(about["collection"])
-    tensors = json.loads((collection / "collection.json").read_text())["layout"]["tensors"]
-    networks = torch.cat([weights(shard) for shard in sorted(collection.glob("shard-*.safetensors"))])
-    held_out = set(about["held_out"])
-    return networks[[i for i in range(about["snapshots"]) if i not in held_out]], tensors
-
-
-def weights(shard):
-    """The networks in a collection's shard, [n, parameters], as docs/formats.md has it."""
-    data = shard.read_bytes()
-    begin = 8 + struct.unpack("<Q", data[:8])[0]
-    entry = json.loads(data[8:begin])["weights"]
-    start, end = entry["data_offsets"]
-    return torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=torch.float32).view(entry["shape"])
-
-
-def write(network, tensors, file):
-    """One network [parameters] as safetensors of float32."""
-    header, start = {}, 0
-    for tensor in tensors:
-        end = start + 4 * math.prod(tensor["shape"])
-        header[tensor["name"]] = {"dtype": "F32", "shape": tensor["shape"], "data_offsets": [start, end]}
-        start = end
-    text = json.dumps(header).encode()
-    file.write_bytes(struct.pack("<Q", len(text)) + text + network.numpy().astype("<f4").tobytes())
-
-
 def main():
     parser = argparse.ArgumentParser(prog="published_flow", description=__doc__.splitlines()[0])
     parser.add_argument("pdiff", help="the program, which says what the generator learned from")
@@ -153,9 +119,7 @@ def main():
     points = components.reduce(networks)
     model = train(points, options.steps)
     samples = components.restore(sample(model, SOURCE * torch.randn(options.count, points.shape[1])))
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for number, network in enumerate(samples):
-        write(network, tensors, options.folder / f"network-{number:06}.safetensors")
+    write_all(samples, tensors, options.folder)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Rig:
     baselines: int = 40  # networks of each
     zoo_seeds: tuple = ZOO_SEEDS
     published: int = 0  # training steps of the published flow that is judged beside ours; 0 for none
+    has_control: bool = False  # whether a generator taught on noise is judged beside ours
 
     @property
     def generator_seeds(self):
@@ -63,7 +64,7 @@ PUBLISHED = 30_000
 RIGS = {
     "t-mlp": Rig("T", "MLP 784-32-32-10, MNIST", f"--net mlp {MNIST}", "mnist", ""),
     "t-cnn": Rig("T", "CNN of 6,678 parameters, part of Fashion-MNIST", f"--net cnn {SUBSET}", "", ""),
-    "t-lenet5": Rig("T", "LeNet-5, MNIST", f"--net lenet5 {MNIST}", "mnist", ""),
+    "t-lenet5": Rig("T", "LeNet-5, MNIST", f"--net lenet5 {MNIST}", "mnist", "", baselines=20),
     "s-mlp": Rig(
         "S",
         "MLP 784-32-32-10, MNIST",
@@ -95,6 +96,7 @@ RIGS = {
         steps=4000,
         zoo_seeds=ONE,
         published=PUBLISHED,
+        has_control=True,
     ),
     "s-cnn": Rig(
         "S",
@@ -104,6 +106,7 @@ RIGS = {
         "--members 100 --branch 100",
         peaks=GENTLE,
         steps=1000,
+        teaching="--behaviour-batch 128",
         baselines=20,
         zoo_seeds=TWO,
     ),
@@ -116,6 +119,7 @@ RIGS = {
         steps=4000,
         zoo_seeds=ONE,
         published=PUBLISHED,
+        has_control=True,
     ),
     "i-mlp": Rig(
         "I",
@@ -159,5 +163,6 @@ SHORT = {
         baselines=10,
         zoo_seeds=(101,),
         published=200,
+        has_control=True,
     )
 }
