@@ -1,4 +1,5 @@
-//! Times of running networks in the library: losses and gradients of 16 networks by 64 examples each, on one thread.
+//! Times of running networks in the library, on one thread: losses and gradients of 16 networks by 64 examples each, and
+//! what 200 small networks give for 1,000 examples beside one large network of as many parameters.
 //! `cargo bench --bench chain`, which needs no libtorch.
 
 use divan::Bencher;
@@ -8,6 +9,9 @@ use pdiff::{Cancel, Dtype, Layout, TensorSpec};
 
 const NETWORKS: usize = 16;
 const EXAMPLES: usize = 64;
+/// What is scored at once.
+const SCORED: usize = 200;
+const SCORED_EXAMPLES: usize = 1000;
 
 fn main() {
     divan::main();
@@ -16,14 +20,18 @@ fn main() {
 /// The perceptron 784-32-32-10 of 26,506 parameters.
 #[divan::bench(sample_count = 20)]
 fn mlp(bencher: Bencher) {
-    let mut network = Network::default();
-    network
-        .linear(784, 32)
-        .relu()
-        .linear(32, 32)
-        .relu()
-        .linear(32, 10);
-    run(bencher, network, &[784]);
+    run(bencher, perceptron(32), &[784]);
+}
+
+#[divan::bench(sample_count = 10)]
+fn score_many(bencher: Bencher) {
+    score(bencher, perceptron(32), SCORED);
+}
+
+/// 5,289,162 parameters; 200 of 26,506 are 5,301,200.
+#[divan::bench(sample_count = 10)]
+fn score_large(bencher: Bencher) {
+    score(bencher, perceptron(1936), 1);
 }
 
 /// The CNN of 6,656 parameters of the benchmark's rig i-cnn.
@@ -91,20 +99,49 @@ impl Network {
     }
 }
 
-fn run(bencher: Bencher, network: Network, input: &[usize]) {
+/// The perceptron of 784 inputs, two hidden layers and 10 outputs.
+fn perceptron(width: usize) -> Network {
+    let mut network = Network::default();
+    network
+        .linear(784, width)
+        .relu()
+        .linear(width, width)
+        .relu()
+        .linear(width, 10);
+    network
+}
+
+fn runner(network: Network, input: &[usize]) -> Runner {
     let layout = Layout::new(network.tensors).expect("a layout");
     let chain = Chain {
         input: input.to_vec(),
         layers: network.layers,
     };
-    let runner = Runner::new(&chain, &layout).expect("a chain of the layout");
-    // Numbers of both signs, so that ReLU and pooling have something to choose.
-    let numbers = |count: usize, scale: f32| -> Vec<f32> {
-        (0..count)
-            .map(|i| ((i * 7919 % 1009) as f32 / 504.0 - 1.0) * scale)
-            .collect()
-    };
-    let networks = numbers(NETWORKS * layout.parameters(), 0.1);
+    Runner::new(&chain, &layout).expect("a chain of the layout")
+}
+
+/// Numbers of both signs, so that ReLU and pooling have something to choose.
+fn numbers(count: usize, scale: f32) -> Vec<f32> {
+    (0..count)
+        .map(|i| ((i * 7919 % 1009) as f32 / 504.0 - 1.0) * scale)
+        .collect()
+}
+
+fn score(bencher: Bencher, network: Network, count: usize) {
+    let runner = runner(network, &[784]);
+    let networks = numbers(count * runner.parameters(), 0.1);
+    let examples = numbers(SCORED_EXAMPLES * runner.inputs(), 1.0);
+    let mut out = vec![0.0; count * SCORED_EXAMPLES * runner.outputs()];
+    bencher.bench_local(|| {
+        runner
+            .forward(&networks, &examples, 1, &Cancel::new(), &mut out)
+            .expect("what the networks give")
+    });
+}
+
+fn run(bencher: Bencher, network: Network, input: &[usize]) {
+    let runner = runner(network, input);
+    let networks = numbers(NETWORKS * runner.parameters(), 0.1);
     let examples = numbers(EXAMPLES * runner.inputs(), 1.0);
     let classes: Vec<u32> = (0..EXAMPLES as u32).map(|i| i % 10).collect();
     let (mut losses, mut gradients) = ([0.0; NETWORKS], vec![0.0; networks.len()]);
