@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import figures
 from figures import CONTROL, TAUGHT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,13 +47,16 @@ class Maker:
         """Makes what is missing of a zoo's cells and gives (zoo seed, generator seed, budget, cell) of all."""
         made = []
         for generator_seed in self.rig.generator_seeds:
-            for budget, polish in self.rig.budgets.items():
-                name = f"z{zoo_seed}-g{generator_seed}-{budget.replace(' ', '-').replace('%', '')}"
-                file = self.folder / f"{name}.json"
-                if not file.exists():
-                    print(f"{self.folder.name}: {name}", flush=True)
-                    self.evaluate(zoo_seed, generator_seed, polish, file)
-                cell = {**json.loads(file.read_text()), "bytes": self.sizes(zoo_seed, generator_seed)}
+            for budget, polishes in self.rig.budgets.items():
+                cells = []
+                for rate, polish in polishes.items():
+                    name = f"z{zoo_seed}-g{generator_seed}-{budget.replace(' ', '-').replace('%', '')}{rate}"
+                    file = self.folder / f"{name}.json"
+                    if not file.exists():
+                        print(f"{self.folder.name}: {name}", flush=True)
+                        self.evaluate(zoo_seed, generator_seed, polish, file)
+                    cells.append(json.loads(file.read_text()))
+                cell = {**figures.of_best_rates(cells), "bytes": self.sizes(zoo_seed, generator_seed)}
                 made.append((zoo_seed, generator_seed, budget, cell))
         return made
 
@@ -70,7 +74,8 @@ class Maker:
         network = self.rig.network
         command = [self.pdiff, "evaluate", generator, "-n", self.rig.samples, "--seed", generator_seed]
         command += ["--baseline-count", self.rig.baselines, "-o", evaluation]
-        command += ["--score", f"{quoted(self.zoo)} score {network} --images {IMAGES} --probabilities {{files}}"]
+        images = f"--skip {self.rig.skipped} --images {IMAGES}"
+        command += ["--score", f"{quoted(self.zoo)} score {network} {images} --probabilities {{files}}"]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
         if self.rig.is_taught:

@@ -59,6 +59,16 @@ def called(name):
     return name
 
 
+def of_best_rates(cells):
+    """One cell of several that differ in the rate of polish: each row at the rate that is best on selection."""
+    rows = {}
+    for cell in cells:
+        for row in cell["rows"]:
+            rows.setdefault(called(row["name"]), []).append(row)
+    best = [max(of_rates, key=lambda row: row["selection"]["mean"]) for of_rates in rows.values()]
+    return {**cells[0], "rows": best}
+
+
 def figure(values, within=None):
     """[mean, standard error, how many], of the values that are there; none of none. One value's error is `within`."""
     values = [value for value in values if value is not None]

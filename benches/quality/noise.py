@@ -2,8 +2,9 @@
 
     python3 benches/quality/noise.py PDIFF GENERATOR FOLDER --seed 1
 
-Writes as many networks as GENERATOR learned from to FOLDER as safetensors: each parameter drawn for itself from a
-Gaussian of its mean and deviation over those networks. What the zoo says beyond that is lost. Needs PyTorch.
+Writes as many networks as GENERATOR's collection has to FOLDER as safetensors: each parameter drawn for itself from a
+Gaussian of its mean and deviation over the snapshots that GENERATOR learned from. What the zoo says beyond that is
+lost. Needs PyTorch.
 """
 
 import argparse
@@ -21,8 +22,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    networks, tensors = snapshots(options.pdiff, options.generator)
-    noise = networks.mean(dim=0) + networks.std(dim=0) * torch.randn_like(networks)
+    networks, tensors, count = snapshots(options.pdiff, options.generator)
+    noise = networks.mean(dim=0) + networks.std(dim=0) * torch.randn(count, networks.shape[1])
     write_all(noise, tensors, options.folder)
 
 

@@ -114,7 +114,7 @@ def main():
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of training; as published: {STEPS:,}")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    networks, tensors = snapshots(options.pdiff, options.generator)
+    networks, tensors, _ = snapshots(options.pdiff, options.generator)
     components = Components(networks)
     points = components.reduce(networks)
     model = train(points, options.steps)

@@ -10,14 +10,16 @@ import torch
 
 
 def snapshots(pdiff, generator):
-    """What a generator learned from, [n, parameters], and the tensors of a network as the collection lays them out."""
+    """What a generator learned from, [n, parameters], the tensors of a network as the collection lays them out, and how
+    many snapshots that has: those held out from the generator too."""
     said = subprocess.run([pdiff, "inspect", "--json", generator], check=True, capture_output=True, text=True).stdout
     about = json.loads(said)["about"]["provenance"]
     collection = Path(about["collection"])
     tensors = json.loads((collection / "collection.json").read_text())["layout"]["tensors"]
     networks = torch.cat([weights(shard) for shard in sorted(collection.glob("shard-*.safetensors"))])
     held_out = set(about["held_out"])
-    return networks[[i for i in range(about["snapshots"]) if i not in held_out]], tensors
+    count = about["snapshots"]
+    return networks[[i for i in range(count) if i not in held_out]], tensors, count
 
 
 def weights(shard):

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
@@ -21,6 +21,9 @@ pub struct Options {
     /// Score on the first of this many test images, and half as many of selection [default: all]
     #[arg(long, value_name = "COUNT")]
     images: Option<usize>,
+    /// Leave out this many test images first, such as those that something was chosen on
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    skip: usize,
     /// Print the probability of each class for every test image too, which ensembles are judged by
     #[arg(long)]
     probabilities: bool,
@@ -47,6 +50,13 @@ struct Line<'a> {
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.architecture.net.recipe();
     let mut splits = options.data.load(recipe.data)?;
+    let images = splits.test.len();
+    ensure!(
+        options.skip < images,
+        "--skip {} leaves none of the {images} test images; leave out fewer",
+        options.skip
+    );
+    splits.test.skip(options.skip);
     if let Some(images) = options.images {
         splits.test.truncate(images);
         splits.selection.truncate(images / 2);

@@ -122,6 +122,13 @@ impl Raw {
         self.pixels.truncate(count * self.shape.size());
     }
 
+    /// Leaves out the first `count` images, or all when there are fewer.
+    pub fn skip(&mut self, count: usize) {
+        let count = count.min(self.len());
+        self.labels.drain(..count);
+        self.pixels.drain(..count * self.shape.size());
+    }
+
     /// Takes the last images away, as the selection split.
     fn split(mut self, test: Raw) -> Result<Splits> {
         ensure!(
