@@ -87,14 +87,17 @@ def report(name, rig, cells, is_kept):
         "kind": rig.kind,
         "budgets": figures.budgets(cells),
         "cost": figures.cost(cells),
+        "gates": {f"z{zoo}-g{seed}": cell["gates"] for zoo, seed, _, cell in cells},
     }
     for budget, rows in result["budgets"].items():
         print(f"\n{name}, {budget}\n")
         print(page.table(rows))
         print("\n".join(figures.verdicts(rows)), flush=True)
-    print(page.price(result["cost"]), flush=True)
+    print(page.warned(result["gates"]), page.price(result["cost"]), sep="\n", flush=True)
     if is_kept:
         publish(name, result)
+    else:
+        print(page.markdown({name: result}, "images").splitlines()[0], len(page.picture(result["budgets"]["weights only"])))
 
 
 def found(python):

@@ -56,16 +56,29 @@ class Maker:
                         print(f"{self.folder.name}: {name}", flush=True)
                         self.evaluate(zoo_seed, generator_seed, polish, file)
                     cells.append(json.loads(file.read_text()))
-                cell = {**figures.of_best_rates(cells), "bytes": self.sizes(zoo_seed, generator_seed)}
+                generator = self.judged(zoo_seed, generator_seed)
+                cell = {
+                    **figures.of_best_rates(cells),
+                    "bytes": self.sizes(zoo_seed, generator),
+                    "gates": self.failed(generator),
+                }
                 made.append((zoo_seed, generator_seed, budget, cell))
         return made
 
-    def sizes(self, zoo_seed, generator_seed):
-        """Bytes of a zoo, and of the generator that is judged."""
-        zoo = self.folder / f"z{zoo_seed}"
-        generator = self.folder / f"z{zoo_seed}-g{generator_seed}{'-taught' if self.rig.is_taught else ''}.pdiff"
-        files = [file for file in zoo.rglob("*") if file.is_file()]
+    def judged(self, zoo_seed, generator_seed):
+        """The generator whose networks the rig is about."""
+        return self.folder / f"z{zoo_seed}-g{generator_seed}{'-taught' if self.rig.is_taught else ''}.pdiff"
+
+    def sizes(self, zoo_seed, generator):
+        """Bytes of a zoo and of a generator."""
+        files = [file for file in (self.folder / f"z{zoo_seed}").rglob("*") if file.is_file()]
         return {"zoo": sum(file.stat().st_size for file in files), "generator": generator.stat().st_size}
+
+    def failed(self, generator):
+        """What a generator's gates say where they do not pass."""
+        ended = subprocess.run([self.pdiff, "inspect", "--json", generator], check=True, capture_output=True, text=True)
+        gates = json.loads(ended.stdout)["about"]["report"]["gates"]
+        return [f"{gate['name']} {gate['value']:.2f}" for gate in gates if not gate["passed"]]
 
     def evaluate(self, zoo_seed, generator_seed, polish, file):
         collection = self.collection(zoo_seed)

@@ -1,8 +1,9 @@
 """Means and standard errors over a rig's cells, and who wins.
 
 Cells of one zoo share it, so the zoo's and the held-out row's errors are over zoos; those of samples and baselines are
-over all cells, which makes them somewhat too small where zoos differ more than generators do. A rig of one cell has
-errors of means alone, over networks. Who wins is decided by differences within each cell, as zoos differ by more.
+over all cells, which makes them somewhat too small where zoos differ more than generators do. Fewer than three cells may
+agree by chance: there the mean's error is also that over networks, and other columns have none. Who wins is decided by
+differences within each cell, as zoos differ by more.
 """
 
 import math
@@ -27,18 +28,28 @@ COLUMNS = {
     "nll": (("ensemble", "negative_log_likelihood"), 4),
     "ece": (("ensemble", "calibration_error"), 4),
 }
+# Columns whose differences are kept by zoo too.
+APART = ("mean", "overlap", "disp")
 SAMPLES = "samples"
 # Of a generator that was trained by a behaviour loss too.
 TAUGHT = "taught samples"
 OURS = (SAMPLES, TAUGHT)
-# Of a generator taught as long from noise of the zoo's mean and deviations: what teaching gives without the zoo.
+# Of a generator taught as long from noise of the zoo's mean and deviations: what teaching gives without the zoo. It is no
+# trivial baseline, and the only row that saw the data which taught samples saw.
 CONTROL = "taught on noise"
+# Of the published method, where PyTorch is there.
+PUBLISHED = "published flow"
 SWAG = "Gaussian, SWAG"
 SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
-NOT_BASELINES = (*TARGETS, *OURS, CONTROL)
 # A set nearer to the zoo than this share of what unseen members show is a set of copies, more or less.
 FAR = 0.9
+# A set that spreads less has collapsed, one that spreads more has come apart; of the zoo's deviation.
+DISPERSION = (0.95, 1.05)
+# What error overlap may exceed the zoo's by.
+OVERLAP = 0.01
+# A set whose centre lies further from the zoo's, in the zoo's deviations, owes a part of its distance to that.
+OFF_CENTRE = 0.3
 # Differences below this many standard errors are called a tie.
 STANDARD_ERRORS = 2
 
@@ -69,32 +80,54 @@ def of_best_rates(cells):
     return {**cells[0], "rows": best}
 
 
-def figure(values, within=None):
-    """[mean, standard error, how many], of the values that are there; none of none. One value's error is `within`."""
+def figure(values):
+    """[mean, standard error, how many], of the values that are there; none of none. Below three there is no error."""
     values = [value for value in values if value is not None]
     if not values:
         return None
     mean = sum(values) / len(values)
-    if len(values) == 1:
-        return [mean, within, 1]
+    if len(values) < 3:
+        return [mean, None, len(values)]
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
     return [mean, math.sqrt(variance / len(values)), len(values)]
 
 
 def table(cells):
     """Of one budget: {row: {column: figure}}, the targets and ours first."""
-    found, differences = {}, {}
+    found, differences, apart = {}, {}, {}
     for zoo_seed, generator_seed, cell in cells:
         ours = {row["name"]: row for row in cell["rows"] if row["name"] in OURS}
         for row in cell["rows"]:
             name = called(row["name"])
             key = zoo_seed if name in TARGETS else (zoo_seed, generator_seed)
             found.setdefault(name, {})[key] = row
-            for split in ("selection", "score"):
-                for mine, other in ours.items():
+            for mine, other in ours.items():
+                for split in ("selection", "score"):
                     differences.setdefault((name, split, mine), []).append(difference(row[split], other[split]))
-    names = sorted(found, key=lambda name: name not in NOT_BASELINES)
-    return {name: {**figures(list(found[name].values())), **above(name, differences)} for name in names}
+                for column in APART:
+                    path = COLUMNS[column][0]
+                    values = value(other, path), value(row, path)
+                    zoos = apart.setdefault((name, mine, column), {})
+                    errors = [it["score"]["standard_error"] for it in (other, row)] if column == "mean" else [0.0, 0.0]
+                    if None not in (*values, *errors):
+                        zoos.setdefault(zoo_seed, []).append((values[0] - values[1], *errors))
+    names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS, CONTROL))
+    return {
+        name: {**figures(list(found[name].values())), **above(name, differences), "apart": parted(name, apart)}
+        for name in names
+    }
+
+
+def parted(name, apart):
+    """{one of ours: {column: figure of what ours has more than a row}}, by zoo: generators of one share its row."""
+    found = {}
+    for (row, mine, column), zoos in apart.items():
+        if row == name and zoos:
+            mean, between, count = figure([sum(it[0] for it in of_zoo) / len(of_zoo) for of_zoo in zoos.values()])
+            # Of our networks, of all generators of a zoo, and of the row's.
+            within = [math.hypot(of_zoo[0][1] / math.sqrt(len(of_zoo)), of_zoo[0][2]) for of_zoo in zoos.values()]
+            found.setdefault(mine, {})[column] = [mean, max(between or 0.0, math.hypot(*within) / count), count]
+    return found
 
 
 def difference(a, b):
@@ -123,8 +156,10 @@ def paired(differences):
 
 def figures(rows):
     found = {column: figure([value(row, path) for row in rows]) for column, (path, _) in COLUMNS.items()}
-    # One cell says over networks what several say over cells.
-    found["mean"] = figure([row["score"]["mean"] for row in rows], rows[0]["score"]["standard_error"])
+    within = [row["score"]["standard_error"] for row in rows]
+    if None not in within:
+        mean, between, count = found["mean"]
+        found["mean"] = [mean, max(between or 0.0, math.hypot(*within) / count), count]
     return found
 
 
@@ -150,41 +185,46 @@ def distance(rows):
 
 
 def verdicts(rows):
-    """Sentences on one table: for each of ours the best baseline at any distance and at a new member's."""
-    baselines = {name: row for name, row in rows.items() if name not in NOT_BASELINES}
+    """Sentences on one table: for each of ours the best baseline at any distance and at a new member's, and what its
+    spread, place and errors say against its score."""
     said = []
     for name in OURS:
         if name in rows:
-            said += compared(name, rows, baselines)
+            said += compared(name, rows) + doubts(name, rows)
     if CONTROL in rows:
         said.append(controlled(rows))
-    if TAUGHT not in rows and (soup := recommended(baselines)):
-        gain = baselines[soup]["gain"][SAMPLES][0]
+    if TAUGHT not in rows and (soup := recommended(baselines(rows))):
+        gain = rows[soup]["gain"][SAMPLES][0]
         said.append(f"Use the soup: {soup} scores {gain:.4f} above the samples on selection.")
     return said
+
+
+def baselines(rows):
+    """What needs no generator of ours, and no data."""
+    return {name: row for name, row in rows.items() if name not in (*OURS, *TARGETS, CONTROL)}
 
 
 def best(rows, mine):
     """The name of the row that scores best on the test images: what chance there is in that choice is against us.
 
-    On the selection images the greedy soup, which chose its members there, would stand before stronger ones.
+    One that is above ours for sure goes before a single lucky network, whose own error nobody knows.
     """
-    return max(rows, key=lambda name: rows[name]["gap"][mine][0])
+    gap = lambda name: rows[name]["gap"][mine]
+    return max(rows, key=lambda name: (sure(gap(name)) > 0, gap(name)[0]))
 
 
 def far(rows, name):
     """The baselines that lie as far from the zoo as ours does, or as new members do."""
     least = min(FAR * distance(rows), rows[name]["novel"][0])
-    others = {other: row for other, row in rows.items() if other not in NOT_BASELINES}
-    return {other: row for other, row in others.items() if row["novel"][0] >= least}
+    return {other: row for other, row in baselines(rows).items() if row["novel"][0] >= least}
 
 
-def compared(name, rows, baselines):
+def compared(name, rows):
     ours = rows[name]
     data = " (they learned from training images, the baselines from weights alone)" if name == TAUGHT else ""
     said = []
     for which, chosen in [
-        ("at any distance", baselines),
+        ("at any distance", baselines(rows)),
         (f"as far from the zoo as {name} or new members", far(rows, name)),
     ]:
         if not chosen:
@@ -199,20 +239,41 @@ def compared(name, rows, baselines):
             f"Best baseline {which}: {other}, {shown(row, 'mean')} at distance {row['novel'][0]:.2f}; "
             f"{name} {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({-mean:+.4f}{errors}){data}."
         )
+    return said
+
+
+def doubts(name, rows):
+    """What speaks against a set, whatever it scores."""
+    ours, said = rows[name], []
+    low, high = DISPERSION
+    spread = ours["disp"][0]
     if ours["novel"][0] < 0.5 * distance(rows):
         said.append(f"The {name} lie so near to members that they count as copies, whatever they score.")
+    if spread < low:
+        said.append(f"The {name} have collapsed: they spread {spread:.2f} as far as the zoo, so their scores flatter them.")
+    if spread > high:
+        said.append(f"The {name} are scattered: they spread {spread:.2f} as far as the zoo.")
+    own, zoo = ours["overlap"], rows["zoo"]["overlap"]
+    if own and zoo and own[0] > zoo[0] + OVERLAP:
+        said.append(f"The {name} are less diverse than the zoo: their errors overlap by {own[0]:.3f}, members' by {zoo[0]:.3f}.")
+    off = math.sqrt(max(0.0, ours["shift"][0] ** 2 - spread**2))
+    if off > OFF_CENTRE:
+        said.append(
+            f"The {name} lie about a centre of their own, {off:.2f} of a deviation off the zoo's, which adds to their distance."
+        )
     return said
 
 
 def controlled(rows):
     """What the zoo's directions are worth to teaching."""
-    row = rows[CONTROL]
+    row, ours = rows[CONTROL], rows[TAUGHT]
     mean, error = row["gap"][TAUGHT]
     word = {1: "the control is above", 0: "no difference that can be seen", -1: "the zoo's directions help"}
-    errors = "" if error is None else f" ± {error:.4f}"
+    errors = "" if error is None else f" ± {error:.4f} over networks of one training of each"
     return (
-        f"Control, {CONTROL} of the zoo's mean and deviations: {shown(row, 'mean')} at distance {row['novel'][0]:.2f}, "
-        f"dispersion {row['disp'][0]:.2f}: {word[sure([mean, error])]} ({-mean:+.4f}{errors})."
+        f"Control, {CONTROL} of the zoo's mean and deviations, from the same data: {shown(row, 'mean')} at distance "
+        f"{row['novel'][0]:.2f}, dispersion {row['disp'][0]:.2f}, N&P(1) {shown(row, 'NP1')} for {shown(ours, 'NP1')}: "
+        f"{word[sure([mean, error])]} ({-mean:+.4f}{errors})."
     )
 
 

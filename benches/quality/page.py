@@ -5,7 +5,7 @@ from goals import goals
 
 BEGIN = "<!-- quality: begin, written by make bench-quality -->"
 END = "<!-- quality: end -->"
-SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "NP0.5", "NP1", "ens", "nll", "ece"]
+SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "shift", "NP0.5", "NP1", "ens", "nll", "ece"]
 
 
 def markdown(results, images):
@@ -18,7 +18,7 @@ def markdown(results, images):
             parts.append(f"**{budget[0].upper()}{budget[1:]}**\n")
             parts.append(table(rows))
             parts.append("\n".join(f"- {verdict}" for verdict in verdicts(rows)) + "\n")
-        parts.append(price(rig["cost"]) + "\n")
+        parts += [warned(rig["gates"]) + "\n", price(rig["cost"]) + "\n"]
     return "\n".join(parts)
 
 
@@ -38,6 +38,14 @@ def table(rows):
         bold = "**" if name in OURS else ""
         lines.append(f"| {bold}{name}{bold} | {' | '.join(shown(row, column) for column in columns)} |")
     return "\n".join(lines) + "\n"
+
+
+def warned(gates):
+    """What the library's own gates say of the generators that are judged; {generator: [verdicts of those that failed]}."""
+    failed = [f"{generator} ({'; '.join(verdicts)})" for generator, verdicts in gates.items() if verdicts]
+    if not failed:
+        return f"All {len(gates)} generators pass the library's gates."
+    return f"{len(failed)} of {len(gates)} generators do not pass the library's gates: {', '.join(failed)}."
 
 
 def price(cost):
