@@ -125,6 +125,37 @@ pub(super) fn behaviour<'a>(
     Ok(Some(loss))
 }
 
+/// Refuses what would change nothing, as another field has to ask for its use. A probe alone asks for nothing.
+pub(super) fn unused(given: &pdiff_sample_options) -> Result<()> {
+    let no_polish = given.polish_steps == 0;
+    let no_choice = given.candidates == 0;
+    for (field, is_unused, asked_by) in [
+        (
+            "polish_batch",
+            given.polish_batch != 0 && no_polish,
+            "polish_steps",
+        ),
+        (
+            "polish_rate",
+            given.polish_rate != 0.0 && no_polish,
+            "polish_steps",
+        ),
+        (
+            "gradient",
+            given.gradient.is_some() && no_polish,
+            "polish_steps",
+        ),
+        ("score", given.score.is_some() && no_choice, "candidates"),
+    ] {
+        if is_unused {
+            return Err(Error::invalid(format!(
+                "{field} is given and {asked_by} is 0, so it would change nothing; set {asked_by}, or leave {field} out"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The training that the host asks for; None where it asks for none.
 pub(super) fn polish<'a>(
     given: &pdiff_sample_options,

@@ -9,7 +9,7 @@ use crate::ffi::constants::*;
 use crate::ffi::generator::{Opened, pdiff_generator};
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};
-use crate::ffi::refine::{polish, probe, scorer, selection};
+use crate::ffi::refine::{polish, probe, scorer, selection, unused};
 use crate::ffi::structs::*;
 use crate::ffi::text::path;
 use crate::ffi::train::device;
@@ -221,6 +221,7 @@ pub(super) unsafe fn sampling<T>(
     let generator = unsafe { borrow(generator, "generator") }?;
     let given = unsafe { read(options) }?;
     let options = unsafe { chosen(&given, 1) }?;
+    unused(&given)?;
     let cancel = unsafe { self::cancel(cancel) }?;
     generator.opened.with(|opened| {
         let generator = &opened.generator;

@@ -274,7 +274,7 @@ pub struct pdiff_sample_options {
     /// Steps of training that each network gets before it is handed out; 0: none. AdamW, with the rate up
     /// to its highest in the first tenth of the steps and down a cosine to 0. Running statistics stay
     /// as they are. Sample i is still the same bytes whatever the count, the threads and the order of
-    /// calls, on one machine.
+    /// calls, on one machine. What is given for a polish without steps is PDIFF_INVALID_ARGUMENT.
     pub polish_steps: u64,
     /// Examples of a step, from the probe; 0: 64, or all where there are fewer.
     pub polish_batch: u64,
@@ -288,7 +288,8 @@ pub struct pdiff_sample_options {
     pub gradient_context: *mut c_void,
     /// Candidates for each network, of which the best is handed out, before it is polished; 0: 1, and no
     /// choice. Those of network i are the samples i times `candidates` and on of the seed. It costs as
-    /// many samples and scores, and narrows what networks differ in.
+    /// many samples and scores, and narrows what networks differ in. A score without candidates is
+    /// PDIFF_INVALID_ARGUMENT.
     pub candidates: u64,
     /// Scores each candidate; the best is that of the highest selection_score, or score where there is
     /// none. NULL: the lowest mean cross-entropy on the whole probe.

@@ -1,6 +1,6 @@
 //! A spec bound to a layout: every place checked, and found in the flat vector.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Role, TensorSpec};
@@ -84,18 +84,16 @@ impl Symmetry {
             .ranges()
             .map(|(tensor, range)| (tensor.name.as_str(), (tensor, range.start)))
             .collect();
-        let mut permuted = HashMap::new();
-        for group in &spec.permutations {
-            for place in &group.places {
-                let axis = (place.tensor.as_str(), place.axis);
-                if let Some(other) = permuted.insert(axis, &group.name) {
-                    return Err(Error::invalid(format!(
-                        "axis {} of tensor {} is permuted by the groups {other} and {}; let one group have it",
-                        place.axis, place.tensor, group.name
-                    )));
-                }
-            }
-        }
+        let permuted = spec.permutations.iter();
+        once(
+            "permuted",
+            permuted.map(|it| (&it.name, it.places.iter().collect())),
+        )?;
+        let scaled = spec.scalings.iter();
+        once(
+            "scaled",
+            scaled.map(|it| (&it.name, it.multiply.iter().chain(&it.divide).collect())),
+        )?;
         let groups = spec.permutations.iter().map(|group| {
             let Group {
                 name,
@@ -141,6 +139,37 @@ impl Symmetry {
         }
         Ok(())
     }
+}
+
+/// Refuses two groups of one name, by which callbacks tell them apart, and an axis that two places have.
+fn once<'a>(moved: &str, groups: impl Iterator<Item = (&'a String, Vec<&'a Place>)>) -> Result<()> {
+    let (mut names, mut axes) = (HashSet::new(), HashMap::new());
+    for (name, places) in groups {
+        if !names.insert(name) {
+            return Err(Error::invalid(format!(
+                "two groups of what is {moved} are called {name}; give each a name of its own"
+            )));
+        }
+        for place in places {
+            let axis = (place.tensor.as_str(), place.axis);
+            match axes.insert(axis, name) {
+                Some(other) if other == name => {
+                    return Err(Error::invalid(format!(
+                        "axis {} of tensor {} is {moved} twice by the group {name}; name it once",
+                        place.axis, place.tensor
+                    )));
+                }
+                Some(other) => {
+                    return Err(Error::invalid(format!(
+                        "axis {} of tensor {} is {moved} by the groups {other} and {name}; let one group have it",
+                        place.axis, place.tensor
+                    )));
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 fn units(

@@ -199,6 +199,16 @@ static void bad_polishes(const pdiff_generator *generator) {
     REFUSED(PDIFF_INVALID_ARGUMENT, "the generator records no chain");
     probe.spec = "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": \"absent\"}]}}";
     REFUSED(PDIFF_MISMATCH, "no tensor absent is generated");
+    options.polish_steps = 0;
+    options.probe = NULL;
+    options.gradient = to_one;
+    REFUSED(PDIFF_INVALID_ARGUMENT, "gradient is given and polish_steps is 0");
+    options.polish_steps = 0;
+    options.polish_rate = 0.1;
+    REFUSED(PDIFF_INVALID_ARGUMENT, "polish_rate is given and polish_steps is 0");
+    options.polish_steps = 0;
+    options.polish_batch = 2;
+    REFUSED(PDIFF_INVALID_ARGUMENT, "polish_batch is given and polish_steps is 0");
     probe.struct_size = 3;
     REFUSED(PDIFF_INVALID_ARGUMENT, "pdiff_probe.struct_size is 3");
     pdiff_init(&evaluation, sizeof evaluation);

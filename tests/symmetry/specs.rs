@@ -1,6 +1,6 @@
 //! Specs that do not fit are refused in one line, and transforms are undone.
 
-use pdiff::symmetry::{Group, Place, Spec, Symmetry, Transform, balance, check_chain};
+use pdiff::symmetry::{Group, Place, Scaling, Spec, Symmetry, Transform, balance, check_chain};
 use serde_json::json;
 
 use crate::host::numbers;
@@ -43,6 +43,41 @@ fn refusal(change: impl FnOnce(&mut Group), status: i32) -> String {
         "{message}"
     );
     message
+}
+
+#[test]
+fn what_is_named_twice_is_refused() {
+    let message = refusal(|group| group.places.push(place("fc1.bias", 0)), 1);
+    assert!(message.contains("fc1.bias is permuted twice"), "{message}");
+
+    let (layout, _) = layouts::mlp(&[4, 8, 2]).split();
+    let refused = |spec: &Spec| Symmetry::new(spec, &layout).unwrap_err().to_string();
+    let twice = Spec {
+        permutations: vec![hidden(), hidden()],
+        ..Spec::default()
+    };
+    let message = refused(&twice);
+    assert!(message.contains("are called hidden"), "{message}");
+
+    let scaling = Scaling {
+        name: "scale".into(),
+        size: 8,
+        multiply: vec![place("fc1.weight", 0), place("fc1.bias", 0)],
+        divide: vec![place("fc2.weight", 1)],
+    };
+    let mut both = scaling.clone();
+    both.divide.push(place("fc1.bias", 0));
+    let of = |scalings| Spec {
+        scalings,
+        ..Spec::default()
+    };
+    assert!(Symmetry::new(&of(vec![scaling.clone()]), &layout).is_ok());
+    let message = refused(&of(vec![both]));
+    assert!(message.contains("fc1.bias is scaled twice"), "{message}");
+    let mut other = scaling.clone();
+    other.name = "other".into();
+    let message = refused(&of(vec![scaling, other]));
+    assert!(message.contains("groups scale and other"), "{message}");
 }
 
 #[test]
@@ -138,15 +173,15 @@ fn a_chain_finds_a_group_or_a_scaling_that_is_wrong() {
             .to_string()
     };
     let mut wrong = spec.clone();
-    // What leaves the units is not divided, and the bias not multiplied.
-    wrong.scalings[1].divide = vec![spec.scalings[1].multiply[1].clone()];
-    assert!(error(&wrong).contains("group fc1 changes the function"));
+    // Channels lie in blocks of four positions, not four apart; of a scaling first, and of a permutation below.
+    let divided = &mut wrong.scalings[0].divide[0];
+    (divided.repeat, divided.block) = (4, 1);
+    assert!(error(&wrong).contains("group conv changes the function"));
     let mut wrong = spec.clone();
     wrong.permutations[0]
         .places
         .retain(|place| place.tensor != "fc1.weight");
     assert!(error(&wrong).contains("group conv changes the function"));
-    // Channels lie in blocks of four positions, not four apart.
     let mut wrong = spec.clone();
     let flattened = wrong.permutations[0]
         .places
