@@ -35,6 +35,7 @@ build: need-cc need-c++ need-python3 need-cargo ## target/release/pdiff, the lib
 $(PDIFF) $(ZOO): build ;
 
 test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test service-test install-test robot-test ## every test, with libtorch and without
+	python3 -m unittest discover -s benches/quality
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable

@@ -59,8 +59,8 @@ def main():
 
 def maker(name, rig, pytorch, options):
     """What makes a rig's cells, with what all its zoos need."""
-    if rig.published and not pytorch:
-        print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+    if rig.needs_pytorch and not pytorch:
+        print(f"{name}: no published flow and no control, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
     maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
     maker.prepare()
     return maker
@@ -87,6 +87,7 @@ def report(name, rig, cells, is_kept):
         "kind": rig.kind,
         "budgets": figures.budgets(cells),
         "cost": figures.cost(cells),
+        "rivals": [figures.PUBLISHED] * bool(rig.published) + [figures.CONTROL] * rig.has_control,
         "gates": {f"z{zoo}-g{seed}": cell["gates"] for zoo, seed, _, cell in cells},
     }
     for budget, rows in result["budgets"].items():
@@ -97,7 +98,8 @@ def report(name, rig, cells, is_kept):
     if is_kept:
         publish(name, result)
     else:
-        print(page.markdown({name: result}, "images").splitlines()[0], len(page.picture(result["budgets"]["weights only"])))
+        print(page.reached({name: result}))
+        page.picture(result["budgets"]["weights only"])
 
 
 def found(python):

@@ -35,6 +35,9 @@ class Maker:
         """Makes what all zoos need. Fails where the folder's cells were made by another recipe."""
         recipe = self.folder / "recipe.json"
         said = json.loads(json.dumps(asdict(self.rig)))
+        if self.rig.needs_pytorch:
+            # Cells without the rivals that need it are other cells.
+            said["pytorch"] = self.pytorch is not None
         if not recipe.exists():
             write(recipe, said)
         elif json.loads(recipe.read_text()) != said:

@@ -44,6 +44,10 @@ class Rig:
         return self.kind != "T"
 
     @property
+    def needs_pytorch(self):
+        return bool(self.published) or self.has_control
+
+    @property
     def budgets(self):
         """Polish, by what it is called: the arguments of `zoo polish` for each rate, or None for none."""
         budgets = {"weights only": {"": None}}

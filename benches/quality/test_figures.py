@@ -1,0 +1,116 @@
+"""What the benchmark says of hand-made rows: `python3 -m unittest discover -s benches/quality`."""
+
+import copy
+import unittest
+
+import figures
+import goals
+
+
+def row(name, mean, selection=None, error=0.001, **other):
+    def score(value):
+        return {"mean": value, "median": value, "deviation": 0.01, "min": value, "standard_error": error}
+
+    return {
+        "name": name,
+        "score": score(mean),
+        "selection": score(mean if selection is None else selection),
+        "best_of": mean,
+        "overlap": 0.5,
+        "overlap_zoo": 0.5,
+        "novelty": 1.0,
+        "dispersion": 1.0,
+        "displacement": 1.0,
+        "novel_and_performing": [0.0] * 4,
+        "ensemble": {"accuracy": mean, "negative_log_likelihood": 1 - mean, "calibration_error": 0.0},
+        **other,
+    }
+
+
+ROWS = [
+    row("zoo", 0.90),
+    row("held-out", 0.90),
+    row("samples", 0.80),
+    row("taught samples", 0.88),
+    row("stored members", 0.90, novelty=0.0),
+    row("greedy soup", 0.91, error=None, novelty=0.3),
+    row("Gaussian, SWAG", 0.7),
+    row("soup of 2", 0.85),
+    row("Gaussian, all comp.", 0.81),
+]
+
+
+def table(*changes, zoos=3):
+    """Of as many zoos by one generator, each a little better than the one before."""
+    cells = []
+    for zoo in range(zoos):
+        rows = copy.deepcopy(ROWS) + list(copy.deepcopy(changes))
+        rows = list({it["name"]: it for it in rows}.values())
+        for it in rows:
+            it["score"]["mean"] += 0.01 * zoo
+        cells.append((zoo, 1, {"rows": rows}))
+    return figures.table(cells)
+
+
+class Verdicts(unittest.TestCase):
+    def test_a_sure_winner_goes_before_a_lucky_network(self):
+        # The soup's only network scores higher, with an error of a network's deviation.
+        lucky = row("greedy soup", 0.901, error=None, novelty=0.3)
+        said = figures.verdicts(table(row("taught samples", 0.89), lucky, zoos=1))
+        self.assertTrue(any("stored members" in it and "the baseline wins" in it for it in said), said)
+
+    def test_collapse_scatter_and_place_stand_beside_the_score(self):
+        for change, word in [
+            ({"dispersion": 0.9}, "collapsed"),
+            ({"dispersion": 1.1, "displacement": 1.1}, "scattered"),
+            ({"displacement": 1.2}, "centre of their own"),
+            ({"overlap": 0.6}, "less diverse"),
+            ({"novelty": 0.4}, "copies"),
+        ]:
+            said = " ".join(figures.doubts("taught samples", table(row("taught samples", 0.95, **change))))
+            self.assertIn(word, said)
+        self.assertEqual(figures.doubts("taught samples", table()), [])
+
+    def test_the_control_is_no_baseline_and_has_a_sentence(self):
+        rows = table(row("taught on noise", 0.95))
+        self.assertNotIn(figures.CONTROL, figures.baselines(rows))
+        self.assertIn("the control is above", figures.controlled(rows))
+
+    def test_few_cells_show_no_error(self):
+        self.assertIsNone(figures.figure([1.0, 1.0])[1])
+        mean = table(zoos=2)["taught samples"]["mean"]
+        self.assertGreaterEqual(mean[1], 0.001 / 2**0.5)
+
+    def test_each_row_has_its_best_rate_on_selection(self):
+        low = {"seed": 1, "rows": [row("a", 0.5, selection=0.6), row("noise 1.6", 0.1, selection=0.2)]}
+        high = {"seed": 1, "rows": [row("a", 0.9, selection=0.5), row("noise 0.8", 0.3, selection=0.4)]}
+        best = figures.of_best_rates([low, high])["rows"]
+        self.assertEqual([it["score"]["mean"] for it in best], [0.5, 0.3])
+
+
+class Goals(unittest.TestCase):
+    def reached(self, kind, rows, rivals=(), polished=None):
+        budgets = {"weights only": rows, "polish 1%": rows, "polish 10%": polished or rows}
+        rig = {"kind": kind, "budgets": budgets, "rivals": list(rivals)}
+        return {goal: reached for _, goal, _, reached in goals.goals("rig", rig)}
+
+    def test_differences_are_those_within_each_zoo(self):
+        # Zoos differ by .01, samples from held-out members by .1 in each: no error of zoos hides that.
+        reached = self.reached("T", table())
+        self.assertFalse(reached["accuracy of held-out, within 2 errors"])
+        self.assertTrue(reached["overlap of held-out, within 2 errors"])
+
+    def test_a_stored_member_may_stay_as_it_is(self):
+        polished = table(row("stored members", 0.85), row("taught samples", 0.89))
+        reached = self.reached("I", table(), polished=polished)
+        self.assertFalse(reached["accuracy of a stored member polished as long, or not at all"])
+
+    def test_rivals_that_are_missing_and_collapse_are_misses(self):
+        reached = self.reached("I", table(row("taught samples", 0.95, dispersion=0.9)), [figures.PUBLISHED])
+        self.assertFalse(reached["published flow beaten by 3 errors"])
+        self.assertFalse(reached["dispersion .95 to 1.05"])
+        self.assertTrue(reached["best baseline beaten by 3 errors"])
+
+
+if __name__ == "__main__":
+    unittest.main()
