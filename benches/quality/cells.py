@@ -12,8 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import figures
-from figures import CONTROL, TAUGHT
+from figures import CONTROL, PUBLISHED, TAUGHT, of_best_rates
 
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
@@ -61,7 +60,7 @@ class Maker:
                     cells.append(json.loads(file.read_text()))
                 generator = self.judged(zoo_seed, generator_seed)
                 cell = {
-                    **figures.of_best_rates(cells),
+                    **of_best_rates(cells),
                     "bytes": self.sizes(zoo_seed, generator),
                     "gates": self.failed(generator),
                 }
@@ -99,7 +98,7 @@ class Maker:
         if self.rig.has_control and self.pytorch:
             command += ["--beside", f"{CONTROL}={self.control(generator, generator_seed)}"]
         if self.rig.published and self.pytorch:
-            command += ["--beside", f"published flow={self.published_flow(generator, generator_seed)}"]
+            command += ["--beside", f"{PUBLISHED}={self.published_flow(generator, generator_seed)}"]
         self.run(command)
         cell = json.loads(evaluation.read_text())
         for row in cell["rows"]:

@@ -92,10 +92,10 @@ def stored(budgets, column, better):
 
 
 def spread(rows):
+    """Neither collapsed nor scattered."""
     low, high = DISPERSION
-    mine = rows[TAUGHT]["disp"]
     goal = f"dispersion {low} to {high}".replace(" 0.", " .")
-    return "weights only", goal, shown(rows[TAUGHT], "disp"), low <= mine[0] <= high
+    return "weights only", goal, shown(rows[TAUGHT], "disp"), low <= rows[TAUGHT]["disp"][0] <= high
 
 
 def as_good(budgets, budget, lost):
