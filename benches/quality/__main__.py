@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import Queue
 
@@ -35,9 +35,12 @@ def main():
     rigs = SHORT if options.short else RIGS
     if unknown := [name for name in options.rigs if name not in rigs]:
         parser.error(f"no rig {unknown[0]}; there are {', '.join(rigs)}")
+    if missing := [name for name in ("pdiff", "zoo") if not (options.programs / name).exists()]:
+        parser.error(f"{options.programs}: no {missing[0]} there; run make build, or name the folder with --programs")
     pytorch = found(options.pytorch)
     makers = {name: maker(name, rigs[name], pytorch, options) for name in options.rigs or rigs}
-    work = [(name, seed) for name in makers for seed in rigs[name].zoo_seeds]
+    # From the last rig on, as the first take least: at the end no processor waits long for another.
+    work = [(name, seed) for name in reversed(makers) for seed in rigs[name].zoo_seeds]
     # Each zoo on processors of its own, as programs that share them wait for each other; what is left over of the
     # last round would leave some idle, so it has them all.
     alone = len(work) % options.jobs
@@ -45,10 +48,11 @@ def main():
     made, begin = {name: [] for name in makers}, time.monotonic()
     for zoos, jobs in rounds:
         with ThreadPoolExecutor(jobs, initializer=take, initargs=[shares(jobs)]) as pool:
-            begun = [(name, pool.submit(makers[name].make, seed)) for name, seed in zoos]
+            begun = {pool.submit(makers[name].make, seed): name for name, seed in zoos}
             try:
-                # In the benchmark's order; a rig's tables come when its last zoo is done.
-                for name, zoo in begun:
+                # A rig's tables come when its last zoo is done.
+                for zoo in as_completed(begun):
+                    name = begun[zoo]
                     made[name].append(zoo.result())
                     if len(made[name]) == len(rigs[name].zoo_seeds):
                         report(name, rigs[name], [cell for cells in made[name] for cell in cells], not options.short)

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -43,7 +44,8 @@ class Maker:
             raise SystemExit(f"bench-quality: {self.folder}: was made by another recipe; remove it to make it again")
         fetch(self.rig)
         if self.rig.is_taught:
-            self.folder_once(self.probe, [self.zoo, "export", *self.rig.network.split(), "-o"])
+            export = [self.zoo, "export", *self.rig.network.split(), "-o"]
+            self.folder_once(self.probe, lambda part: self.run([*export, part]))
 
     def make(self, zoo_seed):
         """Makes what is missing of a zoo's cells and gives (zoo seed, generator seed, budget, cell) of all."""
@@ -73,7 +75,7 @@ class Maker:
 
     def sizes(self, zoo_seed, generator):
         """Bytes of a zoo and of a generator."""
-        files = [file for file in (self.folder / f"z{zoo_seed}").rglob("*") if file.is_file()]
+        files = [file for file in (self.folder / f"z{zoo_seed}/zoo").rglob("*") if file.is_file()]
         return {"zoo": sum(file.stat().st_size for file in files), "generator": generator.stat().st_size}
 
     def failed(self, generator):
@@ -83,12 +85,12 @@ class Maker:
         return [f"{gate['name']} {gate['value']:.2f}" for gate in gates if not gate["passed"]]
 
     def evaluate(self, zoo_seed, generator_seed, polish, file):
-        collection = self.collection(zoo_seed)
+        collection, held_out = self.collections(zoo_seed)
         generator = self.generator(collection, zoo_seed, generator_seed)
         evaluation = file.with_suffix(".part")
         network = self.rig.network
         command = [self.pdiff, "evaluate", generator, "-n", self.rig.samples, "--seed", generator_seed]
-        command += ["--baseline-count", self.rig.baselines, "-o", evaluation]
+        command += ["--baseline-count", self.rig.baselines, "--held-out", held_out, "-o", evaluation]
         images = f"--skip {self.rig.skipped} --images {IMAGES}"
         command += ["--score", f"{quoted(self.zoo)} score {network} {images} --probabilities {{files}}"]
         if polish is not None:
@@ -107,25 +109,36 @@ class Maker:
         write(file, cell)
         evaluation.unlink()
 
-    def collection(self, seed):
-        """The zoo, aligned where its members come from different runs."""
+    def collections(self, seed):
+        """The zoo and the members held out of it, aligned where they come from different runs: these to those."""
         zoo = self.folder / f"z{seed}"
         command = ["train"] if self.rig.kind == "T" else ["population", "--steps", self.rig.steps]
-        command += ["--seed", seed, *self.rig.network.split(), *self.rig.recipe.split(), "--collect"]
-        self.folder_once(zoo, [self.zoo, *command])
-        if self.rig.kind == "T":
-            return zoo
-        aligned = self.folder / f"z{seed}-aligned"
-        self.folder_once(aligned, [self.pdiff, "align", zoo, "-o"])
-        return aligned
+        command += ["--seed", seed, *self.rig.network.split(), *self.rig.recipe.split()]
 
-    def folder_once(self, folder, command):
-        """Runs a command that makes a folder, and keeps how long it took beside it."""
+        def collect(part):
+            part.mkdir()
+            return self.run([self.zoo, *command, "--collect", part / "zoo", "--held-out", part / "held-out"])
+
+        def align(part):
+            part.mkdir()
+            begun = self.run([self.pdiff, "align", zoo / "zoo", "-o", part / "zoo"])
+            to = ["--to", part / "zoo", "-o", part / "held-out"]
+            return begun + self.run([self.pdiff, "align", zoo / "held-out", *to])
+
+        self.folder_once(zoo, collect)
+        learned = zoo
+        if self.rig.kind != "T":
+            learned = self.folder / f"z{seed}-aligned"
+            self.folder_once(learned, align)
+        return learned / "zoo", learned / "held-out"
+
+    def folder_once(self, folder, make):
+        """Has a folder made, and keeps beside it how long that took, in seconds: what `make` gives."""
         if folder.exists():
             return
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
-        seconds = self.run([*command, part])
+        seconds = make(part)
         write(folder.with_name(folder.name + ".seconds"), seconds)
         part.rename(folder)
 
@@ -133,18 +146,19 @@ class Maker:
         generator = self.folder / f"z{zoo_seed}-g{generator_seed}.pdiff"
         times = self.times(zoo_seed, generator_seed)
         if not times.exists():
-            training = self.train(collection, generator_seed, self.rig.training, generator)
+            training, held = self.train(collection, generator_seed, self.rig.training, generator)
             samples = generator.with_suffix(".samples.part")
             shutil.rmtree(samples, ignore_errors=True)
             sampling = self.sample(generator, generator_seed, samples)
             shutil.rmtree(samples)
             zoo = json.loads((self.folder / f"z{zoo_seed}.seconds").read_text())
-            write(times, {"zoo": zoo, "training": training, "sampling": sampling, "samples": self.rig.samples})
+            sampled = {"sampling": sampling, "samples": self.rig.samples}
+            write(times, {"zoo": zoo, "training": training, "training_bytes": held, **sampled})
         return generator
 
     def train(self, collection, seed, options, generator):
         command = [self.pdiff, "train", collection, "--seed", seed, *options.split()]
-        return self.run([*command, "-o", generator])
+        return self.measured([*command, "-o", generator])
 
     def sample(self, generator, seed, folder):
         return self.run([self.pdiff, "sample", generator, "-n", self.rig.samples, "--seed", seed, "-o", folder])
@@ -153,21 +167,21 @@ class Maker:
         """Networks of a generator that also learned from the training images which networks work."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
         if not folder.exists():
-            training = self.teach(collection, generator_seed, folder)
+            training, held = self.teach(collection, generator_seed, folder)
             times = self.times(zoo_seed, generator_seed)
-            write(times, {**json.loads(times.read_text()), "teaching": training})
+            write(times, {**json.loads(times.read_text()), "teaching": training, "teaching_bytes": held})
         return folder
 
     def teach(self, collection, seed, folder):
-        """Makes a folder of a taught generator's networks, and gives how long its training took, in seconds."""
+        """Makes a folder of a taught generator's networks, and gives what its training took, as `measured` does."""
         generator = folder.with_suffix(".pdiff")
         told = f"{self.rig.training} {self.rig.teaching} --probe {self.probe}/probe.safetensors --spec {self.probe}/spec.json"
-        training = self.train(collection, seed, told, generator)
+        took = self.train(collection, seed, told, generator)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         self.sample(generator, seed, part)
         part.rename(folder)
-        return training
+        return took
 
     def control(self, generator, seed):
         """Networks of a generator that was taught as long, on noise in place of the zoo."""
@@ -175,7 +189,8 @@ class Maker:
         if not folder.exists():
             noise, collection = (folder.with_name(f"{folder.name}-{what}") for what in ("noise", "collection"))
             script = Path(__file__).with_name("noise.py")
-            self.folder_once(noise, [self.pytorch, script, "--seed", seed, self.pdiff, generator])
+            command = [self.pytorch, script, "--seed", seed, self.pdiff, generator]
+            self.folder_once(noise, lambda part: self.run([*command, part]))
             shutil.rmtree(collection, ignore_errors=True)
             self.run([self.pdiff, "collect", collection, *sorted(noise.glob("*.safetensors"))])
             self.teach(collection, seed, folder)
@@ -186,7 +201,7 @@ class Maker:
         folder = generator.with_name(f"{generator.stem}-published")
         command = [self.pytorch, Path(__file__).with_name("published_flow.py"), "-n", self.rig.samples]
         command += ["--seed", seed, "--steps", self.rig.published, self.pdiff, generator]
-        self.folder_once(folder, command)
+        self.folder_once(folder, lambda part: self.run([*command, part]))
         return folder
 
     def times(self, zoo_seed, generator_seed):
@@ -194,12 +209,22 @@ class Maker:
 
     def run(self, command):
         """How long the command took, in seconds. It fails loudly, with what the program said."""
+        return self.measured(command)[0]
+
+    def measured(self, command):
+        """How long the command took, in seconds, and the most memory that it held, in bytes."""
         begun = time.monotonic()
         command = [str(word) for word in command]
-        ended = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-        if ended.returncode:
-            raise SystemExit(f"bench-quality: {' '.join(command[:2])} failed: {last(ended.stderr)}")
-        return time.monotonic() - begun
+        with tempfile.TemporaryFile("w+") as said:
+            begin = {"cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.DEVNULL, "stderr": said}
+            with subprocess.Popen(command, **begin) as program:
+                # Python's own wait does not say what was used.
+                _, status, used = os.wait4(program.pid, 0)
+                program.returncode = os.waitstatus_to_exitcode(status)
+            if program.returncode:
+                said.seek(0)
+                raise SystemExit(f"bench-quality: {' '.join(command[:2])} failed: {last(said.read())}")
+        return time.monotonic() - begun, used.ru_maxrss << 10
 
 
 def fetch(rig):

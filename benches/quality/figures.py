@@ -298,19 +298,25 @@ def shown(row, column):
 
 def cost(made):
     """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, training, sampling;
-    and the bytes that zoo and generator take."""
+    the most memory that its training held, and the bytes that zoo and generator take."""
     cells = [cell for _, _, budget, cell in made if budget == "weights only"]
     seconds = [cell["seconds"] for cell in cells]
     mean = lambda values: sum(values) / len(values)
     average = lambda key: mean([s[key] for s in seconds]) if all(key in s for s in seconds) else None
-    zoo, training, teaching = average("zoo"), average("training"), average("teaching")
-    member = zoo / mean([cell["generator"]["snapshots"] for cell in cells])
+    training, teaching = average("training"), average("teaching")
+    held = max(s.get("teaching_bytes", s["training_bytes"]) for s in seconds)
+    snapshots = mean([cell["generator"]["snapshots"] for cell in cells])
+    # Those that are held out were made with the zoo, and are no part of its price.
+    held_out = mean([row["score"]["n"] for cell in cells for row in cell["rows"] if row["name"] == "held-out"])
+    member = average("zoo") / (snapshots + held_out)
+    zoo = member * snapshots
     sample = mean([s["sampling"] / s["samples"] for s in seconds])
     saved = member - sample
     return {
         "zoo_seconds": zoo,
         "training_seconds": training,
         "teaching_seconds": teaching,
+        "training_bytes": held,
         "seconds_a_member": member,
         "seconds_a_sample": sample,
         "zoo_bytes": mean([cell["bytes"]["zoo"] for cell in cells]),

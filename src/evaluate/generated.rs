@@ -17,22 +17,39 @@ use crate::symmetry::{Aligned, Symmetry, Transform};
 /// Numbers of the samples held at a time (256 MB of float32); more are drawn again when read again.
 const HELD: usize = 1 << 26;
 
-/// Judges `samples.count` networks of `generator` beside the snapshots it was trained on, those it
-/// never saw, and the baselines made of the former. The scorer gets networks in their own units.
-/// Where training aligned the snapshots, these are aligned again in the same way, and the sets from
-/// elsewhere with them.
+/// A generator with what it is judged beside.
+pub struct Judged<'a> {
+    pub generator: &'a Generator,
+    /// The snapshots that it was trained on.
+    pub collection: &'a Collection,
+    /// Snapshots like those that training did not see at all. Without them the held-out ones are those that training
+    /// chose its state by; with them, those belong to the zoo.
+    pub held_out: Option<&'a Collection>,
+    /// Which networks of it.
+    pub samples: &'a SampleOptions,
+}
+
+/// Judges samples of a generator beside the snapshots it was trained on, held-out ones, and the
+/// baselines made of the former. The scorer gets networks in their own units. Where training aligned
+/// the snapshots, these are aligned again in the same way, and those that it did not see and the sets
+/// from elsewhere with them.
 ///
-/// Fails with [`Error::Mismatch`] unless `collection` begins with the snapshots that the generator was
-/// trained on, and as [`evaluate`] and [`Generator::sample`] do.
+/// Fails with [`Error::Mismatch`] unless the collection begins with the snapshots that the generator was
+/// trained on and the held-out ones are others of the same layout, and as [`evaluate`] and
+/// [`Generator::sample`] do.
 pub fn evaluate_generator(
-    generator: &Generator,
-    collection: &Collection,
-    samples: &SampleOptions,
+    judged: &Judged,
     scorer: &mut dyn Scorer,
     options: &Options,
     cancel: &Cancel,
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<Evaluation> {
+    let Judged {
+        generator,
+        collection,
+        held_out,
+        samples,
+    } = *judged;
     let provenance = &generator.about().provenance;
     if collection.layout() != generator.layout() || collection.len() < provenance.snapshots {
         return Err(Error::Mismatch(format!(
@@ -54,25 +71,33 @@ pub fn evaluate_generator(
             )));
         }
     }
-    let (held_out, train): (Vec<usize>, Vec<usize>) =
-        (0..provenance.snapshots).partition(|index| provenance.held_out.contains(index));
+    if let Some(held_out) = held_out {
+        check_unseen(held_out, collection)?;
+    }
     let mut options = options.clone();
-    let members = &Members::new(
-        collection,
-        provenance.alignment.as_ref(),
-        &mut options.beside,
-        cancel,
-    )?;
-    let normalizer = &normalizer(members, &train)?;
-    let snapshots = |indices| Snapshots {
+    let aligned = provenance.alignment.as_ref();
+    let (members, unseen) =
+        Members::aligned(collection, held_out, aligned, &mut options.beside, cancel)?;
+    let looked_at = |index: &usize| provenance.held_out.contains(index);
+    let (chosen_by, train): (Vec<_>, Vec<_>) = (0..provenance.snapshots).partition(looked_at);
+    let (target, held_out, zoo) = match &unseen {
+        Some(unseen) => (
+            unseen,
+            (0..unseen.collection.len()).collect(),
+            (0..provenance.snapshots).collect(),
+        ),
+        None => (&members, chosen_by, train),
+    };
+    let normalizer = &normalizer(&members, &zoo)?;
+    let snapshots = |members, indices| Snapshots {
         members,
         indices,
         normalizer,
     };
-    let held_out = snapshots(held_out);
+    let held_out = snapshots(target, held_out);
     let layout = generator.layout();
     let sets = Sets {
-        zoo: &snapshots(train),
+        zoo: &snapshots(&members, zoo),
         held_out: (!held_out.is_empty()).then_some(&held_out as &dyn Rows),
         samples: &Samples {
             generator,
@@ -102,7 +127,32 @@ pub fn evaluate_generator(
     Ok(evaluation)
 }
 
-/// A collection's snapshots as training saw them.
+/// Fails where snapshots that training did not see cannot be that.
+fn check_unseen(held_out: &Collection, collection: &Collection) -> Result<()> {
+    let called = held_out.path().display();
+    if held_out.is_empty() || held_out.layout() != collection.layout() {
+        return Err(Error::Mismatch(format!(
+            "{called}: {} snapshots of {} parameters to hold out, and the generator's networks have {}; name a collection of \
+             such networks",
+            held_out.len(),
+            held_out.layout().parameters(),
+            collection.layout().parameters()
+        )));
+    }
+    for index in 0..held_out.len() {
+        let network = held_out.weights(index);
+        if let Some(same) = (0..collection.len()).find(|i| collection.weights(*i) == network) {
+            return Err(Error::Mismatch(format!(
+                "{called}: its snapshot {} is the collection's {}, which training saw; hold out others",
+                held_out.name(index),
+                collection.name(same)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A collection's snapshots as training saw them, or would have.
 struct Members<'a> {
     collection: &'a Collection,
     /// What the training's alignment did to each.
@@ -110,37 +160,46 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Brings the units of the sets from elsewhere into the order that the snapshots' have.
-    fn new(
+    /// The members and those that training did not see. Brings the units of the sets from elsewhere into the order that
+    /// the snapshots' have.
+    fn aligned(
         collection: &'a Collection,
+        unseen: Option<&'a Collection>,
         aligned: Option<&Aligned>,
         beside: &mut [Beside],
         cancel: &Cancel,
-    ) -> Result<Members<'a>> {
+    ) -> Result<(Members<'a>, Option<Members<'a>>)> {
         let Some(aligned) = aligned else {
-            return Ok(Members {
+            let as_they_are = |collection| Members {
                 collection,
                 alignment: None,
-            });
+            };
+            return Ok((as_they_are(collection), unseen.map(as_they_are)));
         };
-        let others = beside
+        let rows = beside
             .iter()
             .flat_map(|set| (0..set.networks.len()).map(|row| set.networks.row(row)));
-        let others: Vec<&[f32]> = others.collect();
-        let count = others.len();
-        let (symmetry, mut transforms) = aligned.again(collection, &others, cancel)?;
-        let mut own = transforms.split_off(transforms.len() - count).into_iter();
+        let held_out = unseen
+            .iter()
+            .flat_map(|unseen| (0..unseen.len()).map(|index| unseen.weights(index)));
+        let others: Vec<&[f32]> = held_out.chain(rows).collect();
+        let (symmetry, transforms) = aligned.again(collection, &others, cancel)?;
+        let count = transforms.len() - others.len();
+        let mut transforms = transforms.into_iter();
+        let mut members = |collection: &'a Collection, count| Members {
+            collection,
+            alignment: Some((symmetry.clone(), transforms.by_ref().take(count).collect())),
+        };
+        let snapshots = members(collection, count);
+        let unseen = unseen.map(|unseen| members(unseen, unseen.len()));
         for set in beside {
             for row in 0..set.networks.len() {
-                if let Some(transform) = own.next() {
+                if let Some(transform) = transforms.next() {
                     transform.apply(&symmetry, set.networks.row_mut(row))?;
                 }
             }
         }
-        Ok(Members {
-            collection,
-            alignment: Some((symmetry, transforms)),
-        })
+        Ok((snapshots, unseen))
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
@@ -296,7 +355,10 @@ mod tests {
         collect(&zoo, &source, &CollectOptions::default(), &mut |_| Ok(())).unwrap();
         let collection = Collection::open(&zoo).unwrap();
         let indices: Vec<usize> = (0..9).collect();
-        let members = &Members::new(&collection, None, &mut [], &Cancel::new()).unwrap();
+        let members = &Members {
+            collection: &collection,
+            alignment: None,
+        };
         let normalizer = &normalizer(members, &indices).unwrap();
         let snapshots = Snapshots {
             members,

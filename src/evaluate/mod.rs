@@ -29,7 +29,7 @@ pub use beside::Beside;
 pub use command::{CommandScorer, WriteNetwork};
 pub use ensemble::{Ensemble, MEMBERS};
 pub use evaluation::{Evaluation, Kind, Points, Row};
-pub use generated::evaluate_generator;
+pub use generated::{Judged, evaluate_generator};
 pub use overlap::{Errors, mean_maximum, mean_maximum_leave_one_out, mean_pairwise};
 pub use polish::CommandPolisher;
 pub use principal::Principal;

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use crate::collection::Collection;
 use crate::error::{Error, Result};
-use crate::evaluate::{Options, Score, evaluate_generator};
+use crate::evaluate::{Judged, Options, Score, evaluate_generator};
 use crate::ffi::generator::pdiff_generator;
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{array, borrow, cancel, length, null, pdiff_cancel};
@@ -68,19 +68,17 @@ pub unsafe extern "C" fn pdiff_evaluate(
             let mut reporter = Reporter::new(given.progress, given.progress_context);
             let mut meter: Option<Meter> = None;
             generator.opened.with(|opened| {
-                evaluate_generator(
-                    &opened.generator,
-                    &collection,
-                    &samples,
-                    &mut scorer,
-                    &options,
-                    &cancel,
-                    &mut |at| {
-                        let total = at.total as u64;
-                        let meter = meter.get_or_insert_with(|| Meter::new("evaluate", 0, total));
-                        reporter.report(&meter.at(at.done as u64, f64::NAN))
-                    },
-                )?
+                let judged = Judged {
+                    generator: &opened.generator,
+                    collection: &collection,
+                    held_out: None,
+                    samples: &samples,
+                };
+                evaluate_generator(&judged, &mut scorer, &options, &cancel, &mut |at| {
+                    let total = at.total as u64;
+                    let meter = meter.get_or_insert_with(|| Meter::new("evaluate", 0, total));
+                    reporter.report(&meter.at(at.done as u64, f64::NAN))
+                })?
                 .write(file)
             })
         })

@@ -1,6 +1,7 @@
 //! Which units of a collection's networks are the same: by their weights, or by what they do.
 
 use crate::chain::Runner;
+use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::Cancel;
 use crate::layout::Layout;
@@ -18,6 +19,8 @@ pub type Activations<'a> = dyn FnMut(&Symmetry, usize, &[f32]) -> Result<Vec<Vec
 pub enum Matching<'a> {
     /// By their weights, with those of the mean of all networks.
     Weights,
+    /// By their weights, with those of the mean of another collection, whose snapshots are aligned.
+    WeightsOf(&'a Collection),
     /// By their activations, with those of the first network, on `values` [examples, inputs] that the
     /// library runs the spec's chain on.
     Examples { values: &'a [f32], inputs: usize },
@@ -39,6 +42,14 @@ impl Matching<'_> {
     ) -> Result<Vec<Transform>> {
         match self {
             Matching::Weights => by_weights(symmetry, networks, options, cancel, progress),
+            Matching::WeightsOf(aligned) => {
+                let reference = mean(aligned, layout)?;
+                let aligner = Aligner::new(symmetry, &reference, options.seed)?;
+                let aligner = aligner.balanced(options.balance);
+                transforms_to(&aligner, networks, options, cancel, &mut |done| {
+                    progress(done, networks.len())
+                })
+            }
             Matching::Examples { values, inputs } => {
                 let chain = symmetry.spec().chain.as_ref().ok_or_else(|| {
                     Error::invalid("examples, and the symmetry spec has no chain to run on them; add one or match by weights")
@@ -74,12 +85,49 @@ fn by_weights(
     let aligner = Aligner::to_mean(symmetry, networks, options, cancel, &mut |done, _| {
         progress(done, total)
     })?;
+    let before = networks.len() * options.rounds;
+    transforms_to(&aligner, networks, options, cancel, &mut |done| {
+        progress(before + done, total)
+    })
+}
+
+/// What aligns each network to the aligner's reference; `progress` gets how many are done.
+fn transforms_to(
+    aligner: &Aligner,
+    networks: &[&[f32]],
+    options: &AlignOptions,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Vec<Transform>> {
     let mut transforms = Vec::with_capacity(networks.len());
     aligner.each(networks, options.threads, cancel, &mut |_, transform| {
         transforms.push(transform.clone());
-        progress(networks.len() * options.rounds + transforms.len(), total)
+        progress(transforms.len())
     })?;
     Ok(transforms)
+}
+
+/// The mean of a collection's snapshots, which are `layout`'s.
+fn mean(collection: &Collection, layout: &Layout) -> Result<Vec<f32>> {
+    if collection.is_empty() || collection.layout() != layout {
+        return Err(Error::Mismatch(format!(
+            "{}: {} snapshots of {} parameters, to which networks of {} cannot be aligned; name a collection of the same \
+             architecture",
+            collection.path().display(),
+            collection.len(),
+            collection.layout().parameters(),
+            layout.parameters()
+        )));
+    }
+    let mut sum = vec![0.0f64; layout.parameters()];
+    for index in 0..collection.len() {
+        let weights = collection.weights(index);
+        sum.iter_mut()
+            .zip(weights)
+            .for_each(|(sum, w)| *sum += f64::from(*w));
+    }
+    let n = collection.len() as f64;
+    Ok(sum.iter().map(|sum| (sum / n) as f32).collect())
 }
 
 fn by_activations(

@@ -31,6 +31,12 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     assert_eq!(aligned.name(3), zoo.name(3));
     assert!(aligned.weights(3) == zoo.weights(0));
     assert_eq!(json!(aligned.symmetry().unwrap()), spec);
+    // Others are aligned to these, and to no mean of their own.
+    place.prints(&["collect", "others", "runs/network-000002.safetensors"]);
+    place.prints(&["align", "others", "--to", "aligned", "-o", "aligned-others"]);
+    let others = Collection::open(&place.path("aligned-others")).unwrap();
+    assert!(others.len() == 1 && others.weights(0) == aligned.weights(0));
+    assert_eq!(json!(others.symmetry().unwrap()), spec);
     // More snapshots go in as they come.
     place.prints(&["collect", "aligned", checkpoint, "--condition", "speed=2"]);
 
@@ -119,6 +125,24 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
 
     place.networks(2);
     place.prints(&["collect", "other", "runs/network-000000.safetensors"]);
+    let error = place.fails(&["align", "zoo", "--to", "other", "-o", "new"]);
+    assert!(error.contains("write a spec"), "{error}");
+    fs::write(place.path("spec.json"), spec.to_string()).unwrap();
+    let to = [
+        "align",
+        "zoo",
+        "--spec",
+        "spec.json",
+        "--to",
+        "other",
+        "-o",
+        "new",
+    ];
+    let error = place.fails(&to);
+    assert!(
+        error.contains("name a collection of the same architecture"),
+        "{error}"
+    );
     let error = place.fails(&["align", "other", "-o", "new"]);
     assert!(error.contains("write a spec"), "{error}");
 }

@@ -111,6 +111,45 @@ fn sets_from_elsewhere_are_judged_as_baselines_are() {
 }
 
 #[test]
+fn snapshots_that_training_did_not_see_are_the_held_out_ones() {
+    let place = Place::new();
+    place.trained(json!({}));
+    let others = "sample net.pdiff -n 8 --seed 5 -o others";
+    place.prints(&others.split(' ').collect::<Vec<_>>());
+    let files: Vec<String> = (0..8)
+        .map(|i| format!("others/network-{i:06}.safetensors"))
+        .collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let selected = ["--select", "!frozen.*"];
+    place.prints(&[&["collect", "unseen"], &files[..], &selected].concat());
+    place.prints(&["collect", "whole", files[0]]);
+    let evaluate = |held_out: &[&'static str]| {
+        let judged = ["evaluate", "net.pdiff", "-n", "4", "--score", SCORE];
+        [&judged[..], &["--baseline", "soup of 2"], held_out].concat()
+    };
+    let counts = |held_out| {
+        let rows = &place.json(&evaluate(held_out))["rows"];
+        assert_eq!(rows[1]["kind"], "held_out");
+        [0, 1].map(|row: usize| rows[row]["score"]["n"].as_u64().unwrap())
+    };
+    assert_eq!(counts(&[]), [27, 3]);
+    assert_eq!(counts(&["--held-out", "unseen"]), [30, 8]);
+
+    place.prints(&["collect", "unseen", "runs/network-000006.safetensors"]);
+    for (folder, says) in [
+        (
+            "unseen",
+            "is the collection's runs/network-000006.safetensors, which training saw",
+        ),
+        ("whole", "and the generator's networks have"),
+        ("runs", "not a collection"),
+    ] {
+        let error = place.fails(&evaluate(&["--held-out", folder]));
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn a_random_start_is_judged_where_there_is_a_polish() {
     let place = Place::new();
     place.trained(json!({}));

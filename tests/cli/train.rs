@@ -12,9 +12,17 @@ use crate::place::{Place, SCORE};
 #[test]
 fn a_training_aligns_first_and_its_evaluation_too() {
     let place = Place::new();
-    place.permuted_perceptrons(40, 0.1);
+    place.permuted_perceptrons(43, 0.1);
+    fs::create_dir(place.path("more")).unwrap();
+    let unseen = [40, 41, 42].map(|i| format!("more/network-{i:06}.safetensors"));
+    for file in &unseen {
+        fs::rename(place.path(&file.replace("more", "runs")), place.path(file)).unwrap();
+    }
     place.collect(&[]);
     place.prints(&["align", "zoo", "-o", "aligned"]);
+    let files = unseen.each_ref().map(String::as_str);
+    place.prints(&[&["collect", "unseen"], &files[..]].concat());
+    place.prints(&["align", "unseen", "--to", "aligned", "-o", "aligned-unseen"]);
     place.prints(&["train", "aligned", "-o", "two.pdiff", "--steps", "20"]);
     let said = place.prints(&[
         "train",
@@ -45,12 +53,25 @@ fn a_training_aligns_first_and_its_evaluation_too() {
 
     // More snapshots change nothing of what the generator is judged beside.
     place.prints(&["collect", "zoo", "runs/network-000003.safetensors"]);
-    let rows = |generator: &str| {
+    let rows = |generator: &str, held_out: &[&str]| {
         let judged = ["evaluate", generator, "--score", SCORE, "-n", "9"];
         let baselines = ["--baseline", "soup", "--baseline", "noise"];
-        place.json(&[&judged[..], &baselines].concat())["rows"].clone()
+        place.json(&[&judged[..], &baselines, held_out].concat())["rows"].clone()
     };
-    assert_eq!(rows("one.pdiff"), rows("two.pdiff"));
+    assert_eq!(rows("one.pdiff", &[]), rows("two.pdiff", &[]));
+    // Nor does it matter which of the two aligned what training did not see.
+    let [both, copy] = ["unseen", "aligned-unseen"].map(|folder| ["--held-out", folder]);
+    let (one, two) = (rows("one.pdiff", &both), rows("two.pdiff", &copy));
+    let figures = ["novelty", "dispersion", "novel_and_performing"];
+    for (one, two) in [(&one[0], &two[0]), (&one[1], &two[1])] {
+        assert!(
+            figures.iter().all(|figure| one[*figure] == two[*figure]),
+            "{one} {two}"
+        );
+    }
+    assert!(one[1]["novelty"].as_f64() < Some(2.0), "{one}");
+    let unaligned = rows("two.pdiff", &both);
+    assert!(unaligned[1]["novelty"].as_f64() > Some(5.0), "{unaligned}");
     let elsewhere = ["--collection", "aligned"];
     let judged = ["evaluate", "one.pdiff", "--score", SCORE];
     let error = place.fails(&[&judged[..], &elsewhere].concat());

@@ -3,12 +3,16 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 
 use anyhow::{Result, bail, ensure};
+use clap::Args;
 // Brings the library's exported functions into the program.
 use pdiff as _;
+use rand::SeedableRng;
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
 
 use crate::architecture::Architecture;
 
@@ -82,6 +86,43 @@ pub struct Snapshot {
 pub struct Names {
     pub conditions: Vec<String>,
     pub metrics: Vec<String>,
+}
+
+/// Where networks are pushed to.
+#[derive(Args)]
+pub struct Collections {
+    /// A libpdiff collection to which all networks are pushed from memory, with what is known of them
+    #[arg(long, value_name = "DIR")]
+    pub collect: Option<PathBuf>,
+    /// A second collection, to which one network in ten is pushed instead, drawn at random: no training is to see those
+    #[arg(long, value_name = "DIR", requires = "collect")]
+    pub held_out: Option<PathBuf>,
+}
+
+impl Collections {
+    /// Of each of `count` networks in order, the collection that it goes to.
+    pub fn of(&self, count: usize, seed: u64) -> Result<Vec<Option<&Path>>> {
+        let mut folders = vec![self.collect.as_deref(); count];
+        if let Some(held_out) = &self.held_out {
+            ensure!(
+                self.collect.as_ref() != Some(held_out),
+                "{}: networks to hold out, and those that training sees; name another folder",
+                held_out.display()
+            );
+            ensure!(
+                count >= 10,
+                "{}: no tenth of {count} networks to hold out; make at least 10",
+                held_out.display()
+            );
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            // Apart from the streams that networks are trained by.
+            rng.set_stream(u64::MAX);
+            for index in sample(&mut rng, count, count / 10) {
+                folders[index] = Some(held_out);
+            }
+        }
+        Ok(folders)
+    }
 }
 
 /// Appends networks of `architecture` to the collection in `folder`, all or none.

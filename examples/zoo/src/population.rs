@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::architecture::{self, Architecture, CLASSES};
-use crate::collect::{self, Names, Snapshot};
+use crate::collect::{self, Collections, Names, Snapshot};
 use crate::data::{self, Images};
 use crate::members;
 use crate::parallel;
@@ -54,9 +54,8 @@ pub struct Options {
     /// The folder for member-0000.safetensors, member-0001.safetensors, ...
     #[arg(short, long, value_name = "DIR", required_unless_present = "collect")]
     output: Option<PathBuf>,
-    /// A libpdiff collection to which all members are pushed with their metrics and conditions
-    #[arg(long, value_name = "DIR")]
-    collect: Option<PathBuf>,
+    #[command(flatten)]
+    collections: Collections,
 }
 
 /// What differs between the members' tasks.
@@ -139,7 +138,9 @@ pub fn run(options: &Options) -> Result<()> {
     recipe.batch = options.batch.unwrap_or(recipe.batch);
     recipe.peak = options.peak.unwrap_or(recipe.peak);
     let splits = options.data.load(recipe.data)?;
-    for folder in [&options.output, &options.collect].into_iter().flatten() {
+    let folders = options.collections.of(options.members, options.seed)?;
+    let Collections { collect, held_out } = &options.collections;
+    for folder in [&options.output, collect, held_out].into_iter().flatten() {
         if folder
             .read_dir()
             .is_ok_and(|mut files| files.next().is_some())
@@ -188,20 +189,28 @@ pub fn run(options: &Options) -> Result<()> {
         conditions: plan.vary.map_or_else(Vec::new, Vary::names),
         metrics: METRICS.map(String::from).to_vec(),
     };
-    if let Some(collection) = &options.collect {
-        collect::push(collection, &architecture, &names, &snapshots)?;
-    }
     let mean = |metric: usize| {
         let values = snapshots.iter().map(|snapshot| snapshot.metrics[metric]);
         values.sum::<f64>() / snapshots.len() as f64
     };
-    println!(
+    let said = format!(
         "{} members; mean accuracy {:.4} on test, {:.4} on selection, {:.4} on training images",
         snapshots.len(),
         mean(0),
         mean(1),
         mean(2)
     );
+    let (kept, unseen): (Vec<_>, Vec<_>) = snapshots
+        .into_iter()
+        .zip(folders)
+        .partition(|(_, folder)| *folder == collect.as_deref());
+    for (folder, part) in [(collect, kept), (held_out, unseen)] {
+        if let Some(folder) = folder {
+            let part: Vec<Snapshot> = part.into_iter().map(|(snapshot, _)| snapshot).collect();
+            collect::push(folder, &architecture, &names, &part)?;
+        }
+    }
+    println!("{said}");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::architecture::{self, Architecture};
-use crate::collect::{self, Names, Snapshot};
+use crate::collect::{self, Collections, Names, Snapshot};
 use crate::data;
 use crate::members;
 use crate::probe::accuracy;
@@ -39,13 +39,13 @@ pub struct Options {
     /// The folder for step-0000.safetensors, step-0001.safetensors, ...
     #[arg(short, long, value_name = "DIR", required_unless_present = "collect")]
     output: Option<PathBuf>,
-    /// A libpdiff collection to which each step is pushed from memory
-    #[arg(long, value_name = "DIR")]
-    collect: Option<PathBuf>,
+    #[command(flatten)]
+    collections: Collections,
 }
 
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.architecture.net.recipe();
+    let folders = options.collections.of(options.snapshots, options.seed)?;
     let splits = options.data.load(recipe.data)?;
     let architecture = Architecture::new(&options.architecture, splits.shape())?;
     let runner = architecture.runner()?;
@@ -85,7 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
             eprintln!("epoch {epoch}/{epochs}: {}", tested(&run.weights)?);
         }
     }
-    for snapshot in 0..options.snapshots {
+    for (snapshot, folder) in folders.into_iter().enumerate() {
         for _ in 0..options.every {
             run.step(lr)?;
         }
@@ -94,7 +94,7 @@ pub fn run(options: &Options) -> Result<()> {
             let file = output.join(&name).with_extension("safetensors");
             members::save(&architecture, &run.weights, &file)?;
         }
-        if let Some(collection) = &options.collect {
+        if let Some(collection) = folder {
             let snapshot = Snapshot {
                 name,
                 weights: run.weights.clone(),

@@ -65,6 +65,59 @@ fn a_member_is_the_same_whatever_else_is_trained() {
 }
 
 #[test]
+fn one_in_ten_is_held_out_at_random() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let names = |collection: &Collection| -> Vec<String> {
+        (0..collection.len())
+            .map(|i| collection.name(i).to_owned())
+            .collect()
+    };
+    let made = |command: &str, size: &[&str], seed: &str| {
+        let (kept, held_out) = (
+            path(&format!("{command}-{seed}")),
+            path(&format!("{command}-{seed}-held-out")),
+        );
+        let folders = ["--collect", &kept, "--held-out", &held_out, "--seed", seed];
+        let output = zoo(command, &[size, &folders].concat());
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        [kept, held_out].map(|folder| names(&Collection::open(Path::new(&folder)).unwrap()))
+    };
+    let population = ["--members", "24", "--steps", "0"];
+    let run = ["--snapshots", "24", "--warmup", "0"];
+    for (command, size) in [("population", &population), ("train", &run)] {
+        let [kept, held_out] = made(command, size, "1");
+        assert_eq!((kept.len(), held_out.len()), (22, 2));
+        let mut all = [&kept[..], &held_out].concat();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 24);
+        // In order, and others by another seed.
+        assert!(kept.is_sorted());
+        assert_ne!(made(command, size, "2")[1], held_out);
+    }
+    let (zoo_folder, other) = (path("zoo"), path("other"));
+    for (members, held_out, says) in [
+        ("9", &other, "no tenth of 9 networks"),
+        ("10", &zoo_folder, "name another folder"),
+    ] {
+        let size = ["--members", members, "--steps", "0"];
+        let folders = ["--collect", &zoo_folder, "--held-out", held_out];
+        let output = zoo("population", &[&size[..], &folders].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && stderr.contains(says),
+            "{stderr}"
+        );
+        assert!(!Path::new(&zoo_folder).exists());
+    }
+}
+
+#[test]
 fn branched_members_share_their_warm_up_and_seeds_share_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let start = |name: &str, branch: &str| {

@@ -12,17 +12,19 @@ use crate::progress::Meter;
 
 pub fn run(args: &Align) -> Result<Answer> {
     let collection = Collection::open(&args.collection)?;
+    let to = args.to.as_deref().map(Collection::open).transpose()?;
     let spec = match &args.spec {
         Some(path) => Spec::read(path)?,
-        None => collected(&collection, args.heads)?,
+        None => collected(to.as_ref().unwrap_or(&collection), args.heads)?,
     };
     let inputs = args.activations.as_deref().map(inputs).transpose()?;
-    let matching = match &inputs {
-        Some((values, inputs)) => Matching::Examples {
+    let matching = match (&inputs, &to) {
+        (Some((values, inputs)), _) => Matching::Examples {
             values,
             inputs: *inputs,
         },
-        None => Matching::Weights,
+        (None, Some(aligned)) => Matching::WeightsOf(aligned),
+        (None, None) => Matching::Weights,
     };
     let options = AlignOptions {
         seed: args.seed,

@@ -105,6 +105,10 @@ pub struct Align {
     /// The new folder
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
+    /// Align to the snapshots of this collection, which is aligned already, and not
+    /// to the collection's own
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["rounds", "activations"])]
+    pub to: Option<PathBuf>,
     /// A symmetry spec, as pdiff inspect --symmetry prints one
     #[arg(long, value_name = "FILE.json")]
     pub spec: Option<PathBuf>,
@@ -333,6 +337,10 @@ pub struct Evaluate {
     /// The collection's folder, when it has moved since training
     #[arg(long, value_name = "FOLDER")]
     pub collection: Option<PathBuf>,
+    /// A collection of more such snapshots, which training did not see at all, as
+    /// the held-out ones [default: those that training chose by, of the collection]
+    #[arg(long, value_name = "FOLDER")]
+    pub held_out: Option<PathBuf>,
     /// Where the evaluation is kept [default: beside the generator]
     #[arg(short, long, value_name = "FILE.json")]
     pub output: Option<PathBuf>,

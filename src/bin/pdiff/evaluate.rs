@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pdiff::evaluate::{Beside, CommandPolisher, CommandScorer, Options, evaluate_generator, text};
+use pdiff::evaluate::{
+    Beside, CommandPolisher, CommandScorer, Judged, Options, evaluate_generator, text,
+};
 use pdiff::{Cancel, Collection, Error, Generator, Result, SampleOptions};
 
 use crate::args::Evaluate;
@@ -22,6 +24,7 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
         Some(folder) => Collection::open(folder)?,
         None => trained_on(&generator, &args.generator)?,
     };
+    let held_out = args.held_out.as_deref().map(Collection::open).transpose()?;
     let samples = SampleOptions {
         count: args.count,
         seed: args.seed,
@@ -38,20 +41,19 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
             .collect::<Result<_>>()?,
     };
     let mut meter = Meter::new();
-    let evaluation = evaluate_generator(
-        &generator,
-        &collection,
-        &samples,
-        &mut scorer,
-        &options,
-        &Cancel::new(),
-        &mut |at| {
+    let judged = Judged {
+        generator: &generator,
+        collection: &collection,
+        held_out: held_out.as_ref(),
+        samples: &samples,
+    };
+    let evaluation =
+        evaluate_generator(&judged, &mut scorer, &options, &Cancel::new(), &mut |at| {
             meter.show("evaluate", at.done as u64, at.total as u64, || {
                 at.set.to_owned()
             });
             Ok(())
-        },
-    )?;
+        })?;
     drop(meter);
     let path = args
         .output
