@@ -604,6 +604,12 @@ typedef struct pdiff_train_options {
      * Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
      */
     uint64_t behaviour_batch;
+    /**
+     * Teaches the generator what the snapshots do on inputs that the library draws, in place of a probe, for
+     * classifiers of standardized inputs: no data is taken at all. A symmetry spec with a chain, JSON, by which the
+     * library runs a network; empty for the collection's own. Not beside probe or gradient. NULL: not.
+     */
+    const char *distill;
 } pdiff_train_options;
 
 /**

@@ -384,6 +384,10 @@ struct TrainOptions {
     std::uint64_t behaviour_steps = 0;
     /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
     std::uint64_t behaviour_batch = 0;
+    /// Teaches the generator what the snapshots do on inputs that the library draws, and so without any data, in place of
+    /// probe and gradient, for classifiers of standardized inputs. A symmetry spec with a chain, JSON; empty: the
+    /// collection's.
+    std::optional<std::string> distill = {};
     /// Called as the work goes on.
     OnProgress progress = {};
 };
@@ -951,6 +955,9 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
     }
     chosen.behaviour_steps = options.behaviour_steps;
     chosen.behaviour_batch = options.behaviour_batch;
+    if (options.distill) {
+        chosen.distill = call.text("distill", *options.distill);
+    }
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });
     return call.answer();

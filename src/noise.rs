@@ -30,6 +30,8 @@ pub enum Purpose {
     Polish = 8,
     /// Examples of a behaviour loss.
     Behaviour = 9,
+    /// Inputs on which snapshots are asked what they do.
+    Distillation = 10,
 }
 
 /// All random numbers of one seed.

@@ -119,6 +119,31 @@ fn outputs_losses_and_gradients_are_numpys() {
     }
 }
 
+/// A cross-entropy is linear in the probabilities that it asks for.
+#[test]
+fn probabilities_mix_what_classes_give() {
+    let golden = Golden::new();
+    let (networks, examples) = (golden.numbers("/networks"), golden.numbers("/examples"));
+    let n = examples.len() / golden.runner.inputs();
+    let shares = [0.5f32, 0.2, 0.3];
+    let targets = shares.repeat(n);
+    let (losses, gradients) =
+        golden.gradients(&networks, &examples, Targets::Probabilities(&targets), 1);
+    let mut mixed = vec![0.0; gradients.len()];
+    let mut loss = 0.0;
+    for (class, share) in (0u32..).zip(shares) {
+        let classes = vec![class; n];
+        let of_class = golden.gradients(&networks, &examples, Targets::Classes(&classes), 1);
+        loss += f64::from(share) * of_class.0[0];
+        mixed
+            .iter_mut()
+            .zip(&of_class.1)
+            .for_each(|(mixed, g)| *mixed += share * g);
+    }
+    assert_close("probabilities", &gradients, &mixed);
+    assert!((losses[0] - loss).abs() < 1e-5, "{} {loss}", losses[0]);
+}
+
 /// More networks than are stacked, and more examples than go through at once.
 #[test]
 fn a_network_is_the_same_bytes_in_any_company() {

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from figures import CONTROL, PUBLISHED, TAUGHT, of_best_rates
+from figures import CONTROL, DISTILLED, PUBLISHED, TAUGHT, of_best_rates
 
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
@@ -96,6 +96,7 @@ class Maker:
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
         if self.rig.is_taught:
+            command += ["--beside", f"{DISTILLED}={self.distilled(collection, generator, generator_seed)}"]
             command += ["--beside", f"{TAUGHT}={self.taught(collection, zoo_seed, generator_seed)}"]
         if self.rig.has_control and self.pytorch:
             command += ["--beside", f"{CONTROL}={self.control(generator, generator_seed)}"]
@@ -167,15 +168,22 @@ class Maker:
         """Networks of a generator that also learned from the training images which networks work."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
         if not folder.exists():
-            training, held = self.teach(collection, generator_seed, folder)
+            training, held = self.teach(collection, generator_seed, f"--probe {self.probe}/probe.safetensors", folder)
             times = self.times(zoo_seed, generator_seed)
             write(times, {**json.loads(times.read_text()), "teaching": training, "teaching_bytes": held})
         return folder
 
-    def teach(self, collection, seed, folder):
+    def distilled(self, collection, generator, seed):
+        """Networks of a generator that also learned from its snapshots what networks do."""
+        folder = generator.with_name(f"{generator.stem}-distilled")
+        if not folder.exists():
+            self.teach(collection, seed, "--distill", folder)
+        return folder
+
+    def teach(self, collection, seed, by, folder):
         """Makes a folder of a taught generator's networks, and gives what its training took, as `measured` does."""
         generator = folder.with_suffix(".pdiff")
-        told = f"{self.rig.training} {self.rig.teaching} --probe {self.probe}/probe.safetensors --spec {self.probe}/spec.json"
+        told = f"{self.rig.training} {self.rig.teaching} {by} --spec {self.probe}/spec.json"
         took = self.train(collection, seed, told, generator)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -193,7 +201,7 @@ class Maker:
             self.folder_once(noise, lambda part: self.run([*command, part]))
             shutil.rmtree(collection, ignore_errors=True)
             self.run([self.pdiff, "collect", collection, *sorted(noise.glob("*.safetensors"))])
-            self.teach(collection, seed, folder)
+            self.teach(collection, seed, f"--probe {self.probe}/probe.safetensors", folder)
         return folder
 
     def published_flow(self, generator, seed):

@@ -31,9 +31,11 @@ COLUMNS = {
 # Columns whose differences are kept by zoo too.
 APART = ("mean", "overlap", "disp")
 SAMPLES = "samples"
-# Of a generator that was trained by a behaviour loss too.
+# Of a generator that was also taught what its snapshots do, without any data.
+DISTILLED = "distilled samples"
+# Of one that was also taught by training images.
 TAUGHT = "taught samples"
-OURS = (SAMPLES, TAUGHT)
+OURS = (SAMPLES, DISTILLED, TAUGHT)
 # Of a generator taught as long from noise of the zoo's mean and deviations: what teaching gives without the zoo. It is no
 # trivial baseline, and the only row that saw the data which taught samples saw.
 CONTROL = "taught on noise"

@@ -52,11 +52,12 @@ def price(cost):
     taught = cost["teaching_seconds"] is not None
     generator = cost["teaching_seconds" if taught else "training_seconds"]
     untaught = f" ({cost['training_seconds']:.0f} s without teaching)" if taught else ""
+    # Rigs that were run before it was measured have none.
+    memory = f", {cost['training_bytes'] / 1e9:.2f} GB of memory at its most" if "training_bytes" in cost else ""
     begin = (
         f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s; "
         f"the zoo took {cost['zoo_seconds']:.0f} s and takes {cost['zoo_bytes'] / 1e6:.1f} MB, "
-        f"the generator {generator:.0f} s{untaught}, {cost['training_bytes'] / 1e9:.2f} GB of memory at its most "
-        f"and {cost['generator_bytes'] / 1e6:.1f} MB: "
+        f"the generator {generator:.0f} s{untaught}{memory} and {cost['generator_bytes'] / 1e6:.1f} MB: "
     )
     if cost["cheaper_from"] is None:
         return begin + "a generator is never cheaper than training."

@@ -89,10 +89,13 @@ class Verdicts(unittest.TestCase):
 
 
 class Goals(unittest.TestCase):
-    def reached(self, kind, rows, rivals=(), polished=None):
+    def judged(self, kind, rows, rivals=(), polished=None):
         budgets = {"weights only": rows, "polish 1%": rows, "polish 10%": polished or rows}
         rig = {"kind": kind, "budgets": budgets, "rivals": list(rivals)}
-        return {goal: reached for _, goal, _, reached in goals.goals("rig", rig)}
+        return goals.goals("rig", rig)
+
+    def reached(self, *rig, **polished):
+        return {goal: reached for _, goal, _, reached in self.judged(*rig, **polished)}
 
     def test_differences_are_those_within_each_zoo(self):
         # Zoos differ by .01, samples from held-out members by .1 in each: no error of zoos hides that.
@@ -110,6 +113,13 @@ class Goals(unittest.TestCase):
         self.assertFalse(reached["published flow beaten by 3 errors"])
         self.assertFalse(reached["dispersion .95 to 1.05"])
         self.assertTrue(reached["best baseline beaten by 3 errors"])
+
+    def test_what_saw_no_data_is_judged_apart_from_what_did(self):
+        judged = self.judged("I", table(row("distilled samples", 0.2)), [figures.CONTROL])
+        said = {(budget, goal): reached for budget, goal, _, reached in judged}
+        self.assertFalse(said["weights only", "best baseline beaten by 3 errors"])
+        self.assertTrue(said["weights only, taught by data", "best baseline beaten by 3 errors"])
+        self.assertNotIn(("weights only", "the control, taught on noise, beaten by 3 errors"), said)
 
 
 if __name__ == "__main__":

@@ -263,6 +263,9 @@ TEST(Train, LearnsOrSaysThatItCannot) {
     options.symmetry = "{";
     fails(Status::invalid_argument, "symmetry:", [&] { pdiff::train(zoo, net, options); });
     options = {};
+    options.distill = "{";
+    fails(Status::invalid_argument, "distill:", [&] { pdiff::train(zoo, net, options); });
+    options = {};
     options.steps = 20;
     try {
         pdiff::train(zoo, net, options);

@@ -51,6 +51,10 @@ type TrainOptions struct {
 	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 256, or all where
 	// there are fewer.
 	BehaviourBatch uint64
+	// Distill teaches the generator what the snapshots do on inputs that the library draws, and so without any data, in
+	// place of Probe and Gradient, for classifiers of standardized inputs. A symmetry spec with a chain, JSON; empty: the
+	// collection's; nil: not.
+	Distill *string
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -67,6 +71,10 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 		from, to := lent.text("collection", collection), lent.text("generator", generator)
 		symmetry := lent.optional("symmetry", options.Symmetry)
 		probe := options.Probe.c(&lent)
+		var distill *C.char
+		if options.Distill != nil {
+			distill = lent.text("distill", *options.Distill)
+		}
 		if lent.err != nil {
 			return lent.err
 		}
@@ -84,6 +92,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			progress: progressCallback(options.Progress), progress_context: context,
 			probe: probe, gradient: gradientCallback(options.Gradient), gradient_context: context,
 			behaviour_steps: C.uint64_t(options.BehaviourSteps), behaviour_batch: C.uint64_t(options.BehaviourBatch),
+			distill: distill,
 		}})
 		detail := newError()
 		status := C.pdiff_train(from, to, chosen, cancel, &detail)

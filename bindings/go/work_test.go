@@ -330,6 +330,8 @@ func TestTrain(t *testing.T) {
 	zoo, file := collected(t, 30), filepath.Join(t.TempDir(), "net.pdiff")
 	fails(t, Train(context.Background(), zoo, file, TrainOptions{Engine: 7}), ErrInvalidArgument, "engine 7")
 	fails(t, Train(context.Background(), zoo, file, TrainOptions{Align: true, Symmetry: "{"}), ErrInvalidArgument, "symmetry:")
+	wrong := "{"
+	fails(t, Train(context.Background(), zoo, file, TrainOptions{Distill: &wrong}), ErrInvalidArgument, "distill:")
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := Train(done, zoo, file, TrainOptions{}); !errors.Is(err, context.Canceled) {

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 pub enum Targets<'a> {
     /// The class of each example: cross-entropy of the softmax, the mean over examples.
     Classes(&'a [u32]),
+    /// The probability of each class, [examples, outputs]: cross-entropy of the softmax, the mean over examples.
+    Probabilities(&'a [f32]),
     /// [examples, outputs]: the mean squared error over both.
     Values(&'a [f32]),
 }
@@ -15,7 +17,9 @@ impl Targets<'_> {
     pub(super) fn check(&self, examples: usize, outputs: usize) -> Result<()> {
         let (given, needed) = match self {
             Targets::Classes(classes) => (classes.len(), examples),
-            Targets::Values(values) => (values.len(), examples * outputs),
+            Targets::Probabilities(values) | Targets::Values(values) => {
+                (values.len(), examples * outputs)
+            }
         };
         if given != needed {
             return Err(Error::invalid(format!(
@@ -40,16 +44,16 @@ impl Targets<'_> {
         for example in 0..n {
             let at = |output: usize| output * n + example;
             match self {
-                Targets::Classes(classes) => {
-                    let class = classes[first + example] as usize;
+                Targets::Classes(_) | Targets::Probabilities(_) => {
+                    let wanted = |output| self.wanted(first + example, output, count);
                     let values = (0..count).map(|output| outputs[at(output)]);
                     let most = values.clone().fold(f32::NEG_INFINITY, f32::max);
                     let sum: f32 = values.map(|value| (value - most).exp()).sum();
-                    loss += f64::from(sum.ln() + most - outputs[at(class)]);
+                    let whole = sum.ln() + most;
                     for output in 0..count {
-                        let share = (outputs[at(output)] - most).exp() / sum;
-                        let wanted = if output == class { 1.0 } else { 0.0 };
-                        outputs[at(output)] = (share - wanted) / total as f32;
+                        let (value, wanted) = (outputs[at(output)], wanted(output));
+                        loss += f64::from(wanted * (whole - value));
+                        outputs[at(output)] = ((value - most).exp() / sum - wanted) / total as f32;
                     }
                 }
                 Targets::Values(values) => {
@@ -63,5 +67,14 @@ impl Targets<'_> {
             }
         }
         loss / total as f64
+    }
+
+    /// The probability that an example should have of a class.
+    fn wanted(&self, example: usize, class: usize, classes: usize) -> f32 {
+        match self {
+            Targets::Classes(of) if of[example] as usize == class => 1.0,
+            Targets::Probabilities(of) => of[example * classes + class],
+            Targets::Classes(_) | Targets::Values(_) => 0.0,
+        }
     }
 }

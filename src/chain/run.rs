@@ -208,23 +208,79 @@ impl Runner {
             let (start, count) = (chunk.start, chunk.len());
             space.enter(examples, self.inputs(), chunk);
             self.run(0, network, count, space);
-            let Workspace {
-                values,
-                slopes: [above, below],
-                scratch,
-            } = space;
-            let last = &values[self.steps.len()];
-            let outputs = room(above, last.len());
+            let last = &space.values[self.steps.len()];
+            let outputs = room(&mut space.slopes[0], last.len());
             outputs.copy_from_slice(last);
             loss += targets.loss(start, count, n, outputs);
-            for (at, step) in self.steps.iter().enumerate().rev() {
-                let ends = (&values[at][..], &above[..step.outputs * count]);
-                let wanted = (at > 0).then(|| room(below, step.inputs * count));
-                backward(step, network, ends, count, scratch, gradient, wanted);
-                std::mem::swap(above, below);
-            }
+            self.back(network, count, space, gradient, false);
         }
         Ok(loss)
+    }
+
+    /// Adds the gradient by the examples [examples, inputs] of the sum of a network's outputs, each times its slope
+    /// [examples, outputs], to `below` [examples, inputs].
+    pub(crate) fn by_examples(
+        &self,
+        network: &[f32],
+        examples: &[f32],
+        slopes: &[f32],
+        cancel: &Cancel,
+        below: &mut [f32],
+    ) -> Result<()> {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let (_, n) = self.check(network, examples)?;
+        fits(slopes.len(), n * outputs)?;
+        fits(below.len(), examples.len())?;
+        // By the weights, which nobody asked for.
+        let mut unused = vec![0.0; self.parameters];
+        self.lend(|space| {
+            for chunk in self.chunks(n) {
+                cancel.check()?;
+                let (start, count) = (chunk.start, chunk.len());
+                space.enter(Rows::All(examples), inputs, chunk);
+                self.run(0, network, count, space);
+                let above = room(&mut space.slopes[0], outputs * count);
+                let rows = slopes[start * outputs..].chunks_exact(outputs).take(count);
+                for (example, row) in rows.enumerate() {
+                    for (output, slope) in row.iter().enumerate() {
+                        above[output * count + example] = *slope;
+                    }
+                }
+                self.back(network, count, space, &mut unused, true);
+                let found = &space.slopes[0][..inputs * count];
+                let rows = below[start * inputs..].chunks_exact_mut(inputs).take(count);
+                for (example, row) in rows.enumerate() {
+                    for (input, out) in row.iter_mut().enumerate() {
+                        *out += found[input * count + example];
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The chain rule, from the slopes above the last step to the weights, and to the examples where they are wanted:
+    /// those then lie where the slopes were.
+    fn back(
+        &self,
+        network: &[f32],
+        count: usize,
+        space: &mut Workspace,
+        gradient: &mut [f32],
+        by_examples: bool,
+    ) {
+        let Workspace {
+            values,
+            slopes: [above, below],
+            scratch,
+        } = space;
+        for (at, step) in self.steps.iter().enumerate().rev() {
+            let ends = (&values[at][..], &above[..step.outputs * count]);
+            let is_wanted = at > 0 || by_examples;
+            let wanted = is_wanted.then(|| room(below, step.inputs * count));
+            backward(step, network, ends, count, scratch, gradient, wanted);
+            std::mem::swap(above, below);
+        }
     }
 
     /// What layer `layer` of the chain is given in a network, [inputs of the layer, examples]; None for

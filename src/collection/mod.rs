@@ -5,6 +5,7 @@ mod collect;
 mod select;
 mod shard;
 mod snapshot;
+mod split;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use checkpoint::{read_checkpoint, read_checkpoint_from};
 pub use collect::{CollectOptions, Collected, collect};
 pub use select::Selection;
 pub use snapshot::{CheckpointFiles, Snapshot, SnapshotSource};
+pub(crate) use split::split;
 
 const MANIFEST: &str = "collection.json";
 const BASE: &str = "base.safetensors";

@@ -97,6 +97,16 @@ impl Evaluation {
         self.rows.iter().find(|row| row.kind == kind)
     }
 
+    /// Says that the samples' generator asked the snapshots what they do, which needs no data.
+    pub(super) fn distilled(&mut self, steps: u64) {
+        self.verdicts.push(Verdict {
+            tone: Tone::Neutral,
+            text: format!(
+                "The generator was taught by {steps} steps what its snapshots do on random inputs: its samples owe nothing to data, as the baselines of weights alone do not."
+            ),
+        });
+    }
+
     /// Says that the samples' generator saw data, which a baseline of weights alone did not.
     pub(super) fn taught(&mut self, steps: u64) {
         let samples = self.rows.iter_mut().filter(|row| row.kind == Kind::Samples);

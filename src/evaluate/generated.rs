@@ -121,8 +121,10 @@ pub fn evaluate_generator(
         progress(at)
     })?;
     evaluation.generator = Some(provenance.clone());
-    if let Some(steps) = provenance.behaviour_steps {
-        evaluation.taught(steps);
+    match provenance.behaviour_steps {
+        Some(steps) if provenance.distilled => evaluation.distilled(steps),
+        Some(steps) => evaluation.taught(steps),
+        None => {}
     }
     Ok(evaluation)
 }

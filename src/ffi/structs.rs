@@ -155,6 +155,10 @@ pub struct pdiff_train_options {
     pub behaviour_steps: u64,
     /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
     pub behaviour_batch: u64,
+    /// Teaches the generator what the snapshots do on inputs that the library draws, in place of a probe, for
+    /// classifiers of standardized inputs: no data is taken at all. A symmetry spec with a chain, JSON, by which the
+    /// library runs a network; empty for the collection's own. Not beside probe or gradient. NULL: not.
+    pub distill: *const c_char,
 }
 
 /// What the units of a permutation group do in one network: a place that a callback fills.
@@ -496,7 +500,7 @@ const _: () = {
         checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
         progress_context at 56, precision at 64, components at 68, align at 72, balance at 76,
         symmetry at 80, align_rounds at 88, probe at 96, gradient at 104, gradient_context at 112,
-        behaviour_steps at 120, behaviour_batch at 128; 136);
+        behaviour_steps at 120, behaviour_batch at 128, distill at 136; 144);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72, polish_steps at 80,

@@ -12,9 +12,10 @@ use crate::ffi::refine::{behaviour, probe};
 use crate::ffi::structs::*;
 use crate::ffi::text::{path, text};
 use crate::ffi::versioned::read;
-use crate::generator::{Device, EngineName};
+use crate::generator::{Cancel, Device, EngineName};
 use crate::layout::Dtype;
 use crate::progress::Progress;
+use crate::refine::Probe;
 use crate::symmetry::{AlignOptions, Spec};
 use crate::train::{TrainOptions, train_by};
 
@@ -48,12 +49,12 @@ pub unsafe extern "C" fn pdiff_train(
             let mut reporter = Reporter::new(given.progress, given.progress_context);
             let report = &mut |progress: &Progress| reporter.report(progress);
             let chosen = chosen(&given)?;
-            let opened = match given.probe.is_null() {
-                true => None,
-                false => Some(Collection::open(collection)?),
-            };
+            let is_taught = !given.probe.is_null() || !given.distill.is_null();
+            let opened = is_taught
+                .then(|| Collection::open(collection))
+                .transpose()?;
             let probe = match &opened {
-                Some(opened) => probe(given.probe, opened.layout(), |spec| opened.chain(spec))?,
+                Some(opened) => examples(&given, opened, &cancel)?,
                 None => None,
             };
             let mut behaviour = behaviour(&given, probe.as_ref())?;
@@ -62,6 +63,29 @@ pub unsafe extern "C" fn pdiff_train(
             Ok(())
         })
     }
+}
+
+/// What a behaviour loss goes by: the host's examples, or the library's own and what the snapshots make of them.
+unsafe fn examples<'a>(
+    given: &pdiff_train_options,
+    collection: &Collection,
+    cancel: &Cancel,
+) -> Result<Option<Probe<'a>>> {
+    if given.distill.is_null() {
+        let chain = |spec: Option<&Spec>| collection.chain(spec);
+        return unsafe { probe(given.probe, collection.layout(), chain) };
+    }
+    if !given.probe.is_null() || given.gradient.is_some() {
+        return Err(Error::invalid(
+            "distill beside probe or gradient, and training goes by one of them; leave the others NULL",
+        ));
+    }
+    let spec = match unsafe { text(given.distill, "distill") }? {
+        "" => None,
+        _ => unsafe { symmetry(given.distill, "distill") }?,
+    };
+    let chain = collection.chain(spec.as_ref())?;
+    Probe::of_snapshots(collection, &chain, given.seed, cancel).map(Some)
 }
 
 unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {

@@ -56,6 +56,13 @@ pub struct Provenance {
     /// Steps by which a behaviour loss taught it; none where it learned from weights alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour_steps: Option<u64>,
+    /// Whether that loss asked for what the snapshots do, and so for no data.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub distilled: bool,
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// Everything in a generator but its numbers.

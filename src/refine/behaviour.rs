@@ -40,6 +40,11 @@ impl<'a> BehaviourLoss<'a> {
         self.objective.check()
     }
 
+    /// Whether it asks for what snapshots do, and so for no data.
+    pub(crate) fn is_distilled(&self) -> bool {
+        matches!(&self.objective, Objective::Probe(probe, _) if probe.is_distilled())
+    }
+
     /// Tells losses apart, as far as they can be: a host's callbacks are all one.
     pub(crate) fn digest(&self) -> Value {
         let objective = match &self.objective {

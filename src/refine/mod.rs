@@ -4,6 +4,7 @@
 
 mod adamw;
 mod behaviour;
+mod distill;
 mod examples;
 mod polish;
 mod probe;

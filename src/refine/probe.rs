@@ -1,5 +1,6 @@
 //! A probe set: examples by which the library itself can tell what a network is worth.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -15,15 +16,24 @@ use crate::symmetry::Spec;
 /// Examples whose outputs are held at a time when networks are compared.
 const TOGETHER: usize = 1024;
 
-/// Examples with their classes, and the chain that networks run them through.
+/// Examples with what networks should make of them, and the chain that networks run them through.
 #[derive(Debug)]
 pub struct Probe<'a> {
     runner: Runner,
     /// What gradients are for: the chain's tensors but for running statistics.
     trained: Vec<Range<usize>>,
     /// [examples, inputs]
-    inputs: &'a [f32],
-    labels: Vec<u32>,
+    inputs: Cow<'a, [f32]>,
+    wanted: Wanted,
+}
+
+/// What networks should make of each example.
+#[derive(Debug)]
+enum Wanted {
+    /// Its class.
+    Classes(Vec<u32>),
+    /// Each class with this probability, [examples, classes].
+    Probabilities(Vec<f32>),
 }
 
 impl<'a> Probe<'a> {
@@ -55,22 +65,35 @@ impl<'a> Probe<'a> {
                 ))
             })
         };
-        let trained: Vec<&str> = chain.layers.iter().flat_map(|l| l.trained()).collect();
-        let is_trained = |name: &str| trained.contains(&name);
+        let classes = labels.iter().enumerate().map(class);
+        let wanted = Wanted::Classes(classes.collect::<Result<_>>()?);
         Ok(Probe {
+            trained: trained(layout, chain),
             runner,
-            trained: layout
-                .ranges()
-                .filter(|(tensor, _)| is_trained(&tensor.name))
-                .map(|(_, range)| range)
-                .collect(),
-            inputs,
-            labels: labels
-                .iter()
-                .enumerate()
-                .map(class)
-                .collect::<Result<_>>()?,
+            inputs: Cow::Borrowed(inputs),
+            wanted,
         })
+    }
+
+    /// `probabilities` is [examples, outputs of the chain]: of what networks should say of each example.
+    pub(super) fn of_probabilities(
+        layout: &Layout,
+        chain: &Chain,
+        runner: Runner,
+        inputs: Vec<f32>,
+        probabilities: Vec<f32>,
+    ) -> Probe<'static> {
+        Probe {
+            trained: trained(layout, chain),
+            runner,
+            inputs: Cow::Owned(inputs),
+            wanted: Wanted::Probabilities(probabilities),
+        }
+    }
+
+    /// Whether the library drew the examples itself, and asked snapshots what to make of them.
+    pub(crate) fn is_distilled(&self) -> bool {
+        matches!(self.wanted, Wanted::Probabilities(_))
     }
 
     pub(super) fn trained(&self) -> &[Range<usize>] {
@@ -78,7 +101,7 @@ impl<'a> Probe<'a> {
     }
 
     pub(super) fn examples(&self) -> usize {
-        self.labels.len()
+        self.inputs.len() / self.runner.inputs()
     }
 
     /// The mean cross-entropy of each network on all examples.
@@ -91,14 +114,14 @@ impl<'a> Probe<'a> {
         let (inputs, outputs) = (self.runner.inputs(), self.runner.outputs());
         let mut losses = vec![0.0; networks.len() / self.runner.parameters()];
         let mut out = Vec::new();
-        let parts = self.inputs.chunks(TOGETHER * inputs);
-        for (inputs, labels) in parts.zip(self.labels.chunks(TOGETHER)) {
-            out.resize(losses.len() * labels.len() * outputs, 0.0);
+        for (part, rows) in self.inputs.chunks(TOGETHER * inputs).enumerate() {
+            let count = rows.len() / inputs;
+            out.resize(losses.len() * count * outputs, 0.0);
             let runner = &self.runner;
-            runner.forward(networks, inputs, threads, cancel, &mut out)?;
-            for (loss, out) in losses.iter_mut().zip(out.chunks(labels.len() * outputs)) {
-                for (out, label) in out.chunks_exact(outputs).zip(labels) {
-                    *loss += cross_entropy(out, *label as usize) / self.labels.len() as f64;
+            runner.forward(networks, rows, threads, cancel, &mut out)?;
+            for (loss, out) in losses.iter_mut().zip(out.chunks(count * outputs)) {
+                for (out, example) in out.chunks_exact(outputs).zip(part * TOGETHER..) {
+                    *loss += self.wanted.cross_entropy(example, out) / self.examples() as f64;
                 }
             }
         }
@@ -109,7 +132,7 @@ impl<'a> Probe<'a> {
     pub(super) fn minibatches(&self, seed: u64, number: u64, size: usize) -> Minibatches<'_> {
         Minibatches {
             stream: Noise::new(seed).stream(Purpose::Polish, number, 0),
-            order: (0..self.labels.len() as u32).collect(),
+            order: (0..self.examples() as u32).collect(),
             next: 0,
             size,
             probe: self,
@@ -126,7 +149,7 @@ impl<'a> Probe<'a> {
         gradient: &mut [f32],
     ) -> Result<f64> {
         let examples: Vec<u32> = (0..size)
-            .map(|_| stream.below(self.labels.len()) as u32)
+            .map(|_| stream.below(self.examples()) as u32)
             .collect();
         self.gradient_at(&examples, network, cancel, gradient)
     }
@@ -139,27 +162,67 @@ impl<'a> Probe<'a> {
         cancel: &Cancel,
         gradient: &mut [f32],
     ) -> Result<f64> {
-        let labels = examples.iter().map(|at| self.labels[*at as usize]);
-        let labels: Vec<u32> = labels.collect();
-        let (rows, targets) = (Rows::At(self.inputs, examples), Targets::Classes(&labels));
-        self.runner
-            .gradient(network, rows, targets, cancel, gradient)
+        let rows = Rows::At(&self.inputs, examples);
+        let examples = examples.iter().map(|at| *at as usize);
+        match &self.wanted {
+            Wanted::Classes(of) => {
+                let classes: Vec<u32> = examples.map(|at| of[at]).collect();
+                let targets = Targets::Classes(&classes);
+                self.runner
+                    .gradient(network, rows, targets, cancel, gradient)
+            }
+            Wanted::Probabilities(of) => {
+                let n = self.runner.outputs();
+                let values: Vec<f32> = examples
+                    .flat_map(|at| of[at * n..][..n].iter().copied())
+                    .collect();
+                let targets = Targets::Probabilities(&values);
+                self.runner
+                    .gradient(network, rows, targets, cancel, gradient)
+            }
+        }
     }
 
     /// Tells probes apart.
     pub(super) fn digest(&self) -> String {
         let mut hash = Xxh3Default::new();
-        hash.update(bytemuck::cast_slice(self.inputs));
-        hash.update(bytemuck::cast_slice(&self.labels));
+        hash.update(bytemuck::cast_slice(&self.inputs));
+        hash.update(match &self.wanted {
+            Wanted::Classes(classes) => bytemuck::cast_slice(classes),
+            Wanted::Probabilities(of) => bytemuck::cast_slice(of),
+        });
         hash.update(format!("{:?}", self.runner).as_bytes());
         format!("{:032x}", hash.digest128())
     }
 }
 
-fn cross_entropy(out: &[f32], label: usize) -> f64 {
-    let most = out.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
-    let sum: f64 = out.iter().map(|x| f64::from(x - most).exp()).sum();
-    sum.ln() + f64::from(most - out[label])
+impl Wanted {
+    fn cross_entropy(&self, example: usize, out: &[f32]) -> f64 {
+        let most = out.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
+        let sum: f64 = out.iter().map(|x| f64::from(x - most).exp()).sum();
+        let of_class = |class: usize| sum.ln() + f64::from(most - out[class]);
+        match self {
+            Wanted::Classes(of) => of_class(of[example] as usize),
+            Wanted::Probabilities(of) => {
+                let of = &of[example * out.len()..][..out.len()];
+                of.iter()
+                    .enumerate()
+                    .map(|(class, p)| f64::from(*p) * of_class(class))
+                    .sum()
+            }
+        }
+    }
+}
+
+/// Where the tensors lie that a chain's gradients are for.
+fn trained(layout: &Layout, chain: &Chain) -> Vec<Range<usize>> {
+    let trained: Vec<&str> = chain.layers.iter().flat_map(|l| l.trained()).collect();
+    let is_trained = |name: &str| trained.contains(&name);
+    layout
+        .ranges()
+        .filter(|(tensor, _)| is_trained(&tensor.name))
+        .map(|(_, range)| range)
+        .collect()
 }
 
 impl Generator {

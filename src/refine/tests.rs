@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chain::Chain;
+use crate::chain::{Chain, Runner};
 use crate::error::Error;
 use crate::layout::{Dtype, Layout, TensorSpec};
 
@@ -65,6 +65,58 @@ fn recipe<'a>(golden: &Golden, probe: &'a Probe<'a>) -> Polish<'a> {
     polish.rate = golden.value["rate"].as_f64();
     assert!(polish.rate.is_some());
     polish
+}
+
+#[test]
+fn a_gradient_by_examples_says_how_outputs_change() {
+    let golden = Golden::new();
+    let runner = Runner::new(&golden.chain, &golden.layout).unwrap();
+    let network = &golden.networks[..runner.parameters()];
+    let outputs = |inputs: &[f32]| {
+        let mut out = vec![0.0; inputs.len() / runner.inputs() * runner.outputs()];
+        let all = runner.forward(network, inputs, 1, &Cancel::new(), &mut out);
+        all.map(|()| out).unwrap()
+    };
+    let slopes: Vec<f32> = (0..outputs(&golden.inputs).len())
+        .map(|i| (i as f32 * 1.7).sin())
+        .collect();
+    let mut gradient = vec![0.0; golden.inputs.len()];
+    let by = |gradient: &mut [f32]| {
+        runner.by_examples(network, &golden.inputs, &slopes, &Cancel::new(), gradient)
+    };
+    by(&mut gradient).unwrap();
+    let sum = |inputs: &[f32]| -> f64 {
+        let both = outputs(inputs).into_iter().zip(&slopes);
+        both.map(|(x, s)| f64::from(x * s)).sum()
+    };
+    for turn in 0..4 {
+        let along: Vec<f32> = (0..gradient.len())
+            .map(|i| ((i * 13 + turn * 7) as f32).cos())
+            .collect();
+        let moved = |by: f32| -> Vec<f32> {
+            let both = golden.inputs.iter().zip(&along);
+            both.map(|(x, d)| x + by * d).collect()
+        };
+        let found = (sum(&moved(1e-3)) - sum(&moved(-1e-3))) / 2e-3;
+        let wanted: f64 = gradient
+            .iter()
+            .zip(&along)
+            .map(|(g, d)| f64::from(g * d))
+            .sum();
+        assert!(
+            (found - wanted).abs() < 0.02 * wanted.abs().max(1.0),
+            "{found} {wanted}"
+        );
+    }
+    // It is added to what is there.
+    let once = gradient.clone();
+    by(&mut gradient).unwrap();
+    assert!(
+        gradient
+            .iter()
+            .zip(&once)
+            .all(|(twice, once)| *twice == 2.0 * once)
+    );
 }
 
 #[test]

@@ -11,7 +11,6 @@ mod gates;
 mod graph;
 mod memory;
 pub mod paper;
-mod split;
 mod train;
 
 pub(crate) use default::default_engine;

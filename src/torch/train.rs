@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use super::aligned::AlignedCopy;
 use super::checkpoint::Checkpoint;
 use super::device::resolve;
-use super::split::split;
 use super::{default, paper};
-use crate::collection::Collection;
+use crate::collection::{Collection, split};
 use crate::document::digest;
 use crate::error::{Error, Result};
 use crate::files::AtomicFile;
@@ -35,6 +34,7 @@ pub(super) struct Job<'a> {
     pub conditions: Vec<ConditionSpec>,
     pub options: &'a TrainOptions,
     pub behaviour_steps: Option<u64>,
+    pub is_distilled: bool,
     pub device: tch::Device,
     pub generator: &'a Path,
     pub cancel: &'a Cancel,
@@ -82,6 +82,7 @@ impl Job<'_> {
                 .map_or(0, |time| time.as_secs()),
             alignment: self.aligned.cloned(),
             behaviour_steps: self.behaviour_steps,
+            distilled: self.is_distilled,
         };
         Ok(about)
     }
@@ -183,6 +184,7 @@ pub(crate) fn train(
         held_out,
         options,
         behaviour_steps: behaviour.as_ref().map(|loss| loss.steps),
+        is_distilled: behaviour.as_ref().is_some_and(|loss| loss.is_distilled()),
         device,
         generator,
         cancel,

@@ -66,6 +66,26 @@ static void a_probe_teaches(pdiff_train_options options) {
     EXPECT(fabs(mean("half.pdiff", loss_of) - mean("taught.pdiff", loss_of)) < 1e-3);
 }
 
+/* No data: what the snapshots agree on. */
+static void snapshots_teach(pdiff_train_options options) {
+    pdiff_probe probe;
+    options.distill = spec;
+    options.behaviour_batch = 16;
+    OK(pdiff_train("zoo", "distilled.pdiff", &options, NULL, &error));
+    EXPECT(mean("distilled.pdiff", loss_of) != mean("plain.pdiff", loss_of));
+    options.distill = "";
+    FAILS(PDIFF_INVALID_ARGUMENT, "the collection records no chain",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.distill = "{";
+    FAILS(PDIFF_INVALID_ARGUMENT, "distill", pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.distill = spec;
+    make_probe(&probe);
+    options.probe = &probe;
+    FAILS(PDIFF_INVALID_ARGUMENT, "distill beside probe or gradient",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    EXPECT(!exists("no.pdiff"));
+}
+
 static void a_callback_teaches(pdiff_train_options options) {
     host host = {0, 0, 0, 0, NULL};
     options.gradient = to_one;
@@ -165,6 +185,7 @@ int main(int argc, char **argv) {
     OK(pdiff_train("zoo", "plain.pdiff", &options, NULL, &error));
     options.behaviour_steps = STEPS;
     a_probe_teaches(options);
+    snapshots_teach(options);
     a_callback_teaches(options);
     what_cannot_be_taught_is_refused(options);
     return 0;

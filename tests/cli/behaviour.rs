@@ -69,6 +69,24 @@ fn a_probe_teaches_a_generator_which_says_so() {
 }
 
 #[test]
+fn snapshots_teach_a_generator_without_data() {
+    let place = Place::new();
+    place.permuted_perceptrons(40, 0.1);
+    place.collect(&[]);
+    probe(&place);
+    place.prints(&[&TRAIN[..], &["--align", "--distill"], &SPEC, &SHORT].concat());
+    let about = &place.json(&["inspect", "net.pdiff"])["about"]["provenance"];
+    assert_eq!(about["behaviour_steps"], 150);
+    assert_eq!(about["distilled"], true);
+    let judged = ["evaluate", "net.pdiff", "-n", "3", "--score", SCORE];
+    let judged = place.json(&[&judged[..], &["--baseline", "soup of 2"]].concat());
+    // As the baselines have it.
+    assert_eq!(judged["rows"][2]["budget"], "weights");
+    let said = judged["verdicts"].to_string();
+    assert!(said.contains("owe nothing to data"), "{said}");
+}
+
+#[test]
 fn what_teaches_nothing_is_one_line() {
     let place = Place::new();
     place.permuted_perceptrons(8, 0.1);
@@ -76,7 +94,7 @@ fn what_teaches_nothing_is_one_line() {
     probe(&place);
     let error = place.fails(&[&TRAIN[..], &SPEC].concat());
     assert!(
-        error.contains("--spec is for --align and --probe"),
+        error.contains("--spec is for --align, --probe and --distill"),
         "{error}"
     );
     let error = place.fails(&[&TRAIN[..], &PROBE].concat());
@@ -95,9 +113,12 @@ fn what_teaches_nothing_is_one_line() {
         error.contains("a behaviour loss is for the default engine"),
         "{error}"
     );
-    assert_eq!(
-        place.run(&[&TRAIN[..], &SHORT].concat()).status.code(),
-        Some(2)
-    );
+    let error = place.fails(&[&TRAIN[..], &["--distill"]].concat());
+    assert!(error.contains("the collection records no chain"), "{error}");
+    let both = [&PROBE[..], &["--distill"], &SPEC].concat();
+    for wrong in [&SHORT[..], &both] {
+        let said = place.run(&[&TRAIN[..], wrong].concat());
+        assert_eq!(said.status.code(), Some(2));
+    }
     assert!(!place.path("net.pdiff").exists());
 }

@@ -162,14 +162,18 @@ pub struct Train {
     pub align: bool,
     /// Teach the generator what its networks should do, by their loss on these
     /// examples: a safetensors file with inputs [n, ...] and labels [n]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "taught")]
     pub probe: Option<PathBuf>,
+    /// Teach it what the snapshots do on random inputs, which needs no data; for
+    /// classifiers, and the spec needs a chain
+    #[arg(long, group = "taught")]
+    pub distill: bool,
     /// Steps of that
-    #[arg(long, value_name = "STEPS", requires = "probe", default_value_t = BehaviourLoss::STEPS, value_parser = positive::<u64>, allow_negative_numbers = true)]
+    #[arg(long, value_name = "STEPS", requires = "taught", default_value_t = BehaviourLoss::STEPS, value_parser = positive::<u64>, allow_negative_numbers = true)]
     pub behaviour_steps: u64,
     /// Examples that each of the 32 networks of a step gets [default: 256, or all
     /// where there are fewer]
-    #[arg(long, value_name = "COUNT", requires = "probe", value_parser = positive::<usize>, allow_negative_numbers = true)]
+    #[arg(long, value_name = "COUNT", requires = "taught", value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub behaviour_batch: Option<usize>,
     /// The symmetry spec to align by, as pdiff inspect --symmetry prints one; its
     /// chain is how the networks compute [default: the collection's]

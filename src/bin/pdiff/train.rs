@@ -16,26 +16,25 @@ pub fn run(args: &Train) -> Result<Answer> {
                 .into(),
         ));
     }
-    if args.spec.is_some() && !args.align && args.probe.is_none() {
+    if args.spec.is_some() && !args.align && args.probe.is_none() && !args.distill {
         return Err(Error::InvalidArgument(
-            "--spec is for --align and --probe; give one of them or leave it out".into(),
+            "--spec is for --align, --probe and --distill; give one of them or leave it out".into(),
         ));
     }
     let spec = args.spec.as_deref().map(Spec::read).transpose()?;
-    let probe = match &args.probe {
-        Some(file) => {
+    let examples = args.probe.as_deref().map(Examples::read).transpose()?;
+    let probe = match (&examples, args.distill) {
+        (None, false) => None,
+        (examples, _) => {
             let collection = Collection::open(&args.collection)?;
             let chain = collection.chain(spec.as_ref())?;
-            Some((Examples::read(file)?, chain, collection))
+            Some(match examples {
+                Some(Examples { inputs, labels }) => {
+                    Probe::new(collection.layout(), &chain, inputs, labels)?
+                }
+                None => Probe::of_snapshots(&collection, &chain, args.seed, &Cancel::new())?,
+            })
         }
-        None => None,
-    };
-    let probe = match &probe {
-        Some((examples, chain, collection)) => {
-            let (inputs, labels) = (&examples.inputs, &examples.labels);
-            Some(Probe::new(collection.layout(), chain, inputs, labels)?)
-        }
-        None => None,
     };
     let mut behaviour = probe.as_ref().map(|probe| BehaviourLoss {
         steps: args.behaviour_steps,

@@ -21,10 +21,22 @@ const SHAPE: BehaviourShape = BehaviourShape {
     blocks: 3,
     directions: 128,
 };
-/// What a share of the snapshots' variance costs, squared, that latents lack.
-const SPREAD: f64 = 10.0;
-/// What latents should have of that variance: free directions undo some of it.
-const KEPT: f64 = 1.05;
+/// How far apart latents are to stay.
+struct Spread {
+    /// What a share of the snapshots' variance costs, squared, that latents lack.
+    cost: f64,
+    /// What latents should have of that variance: free directions undo some of it.
+    kept: f64,
+}
+const SPREAD: Spread = Spread {
+    cost: 10.0,
+    kept: 1.05,
+};
+/// The same where samples are to do what snapshots do on average: as no two of them do that, this loss never rests.
+const SPREAD_DISTILLED: Spread = Spread {
+    cost: 100.0,
+    kept: 1.3,
+};
 /// What the squared distance of the samples' mean from the snapshots' costs, in units of their variance.
 const SHIFT: f64 = 1.0;
 /// What the free directions add costs, squared and in units of the snapshots' variance.
@@ -121,15 +133,21 @@ struct Terms {
     shares: Torch,
     /// The snapshots' variance.
     total: f64,
+    spread: Spread,
 }
 
 impl Terms {
-    fn new(variances: &[f64], device: Device) -> Result<Terms> {
+    fn new(variances: &[f64], is_distilled: bool, device: Device) -> Result<Terms> {
         let total: f64 = variances.iter().sum();
         let shares: Vec<f32> = variances.iter().map(|v| (v / total) as f32).collect();
         Ok(Terms {
             shares: tensor(&shares, &[-1], device)?,
             total,
+            spread: if is_distilled {
+                SPREAD_DISTILLED
+            } else {
+                SPREAD
+            },
         })
     }
 
@@ -138,11 +156,14 @@ impl Terms {
         let n = moved.size()[0] as f64;
         let variances = moved.f_var_dim(0i64, true, false)?;
         let kept = variances.f_mul(&self.shares)?.f_sum(Kind::Float)?;
-        let lost = kept.f_neg()?.f_add_scalar(KEPT)?.f_clamp_min(0.0)?;
+        let lost = kept
+            .f_neg()?
+            .f_add_scalar(self.spread.kept)?
+            .f_clamp_min(0.0)?;
         let beyond = beyond.f_square()?.f_sum(Kind::Float)?;
         let shifted = moved.f_mean_dim(0i64, false, Kind::Float)?.f_square()?;
         let shifted = shifted.f_mul(&self.shares)?.f_sum(Kind::Float)?;
-        let spread = lost.f_square()?.f_mul_scalar(SPREAD)?;
+        let spread = lost.f_square()?.f_mul_scalar(self.spread.cost)?;
         Ok(spread
             .f_add(&shifted.f_mul_scalar(SHIFT)?)?
             .f_add(&beyond.f_mul_scalar(BEYOND / (n * self.total))?)?)
@@ -172,7 +193,7 @@ pub(super) struct Networks {
 
 impl Learner {
     /// With the codec's decoder as one matrix, [latents, parameters], on the device.
-    pub fn new(codec: &Fit, decoder: Torch, noise: Noise) -> Result<Learner> {
+    pub fn new(codec: &Fit, decoder: Torch, noise: Noise, is_distilled: bool) -> Result<Learner> {
         let device = decoder.device();
         let [_, parameters] = decoder.size()[..] else {
             return Err(Error::Internal("a decoder that is no matrix".into()));
@@ -193,7 +214,7 @@ impl Learner {
             optimizer: AdamW::new(&arena, 0.0)?,
             arena,
             decoder,
-            terms: Terms::new(&codec.variances, device)?,
+            terms: Terms::new(&codec.variances, is_distilled, device)?,
         })
     }
 

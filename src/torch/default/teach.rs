@@ -47,7 +47,7 @@ pub(super) fn teach(
         )?;
     }
     let (decoder, residual) = matrix(job, codec)?;
-    let mut learner = Learner::new(codec, decoder, noise)?;
+    let mut learner = Learner::new(codec, decoder, noise, loss.is_distilled())?;
     let (mut step, mut curve) = (
         0,
         Curve {

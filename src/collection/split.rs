@@ -5,7 +5,7 @@ const EVERY: usize = 10;
 const FEWEST: usize = 4;
 
 /// Indices to train on and indices to hold out.
-pub(super) fn split(snapshots: usize) -> (Vec<usize>, Vec<usize>) {
+pub(crate) fn split(snapshots: usize) -> (Vec<usize>, Vec<usize>) {
     if snapshots < FEWEST {
         return ((0..snapshots).collect(), Vec::new());
     }
