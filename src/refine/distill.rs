@@ -4,6 +4,8 @@
 //! Networks that were trained on the same data agree where it lies, and hardly anywhere else. Samples that should do
 //! what the snapshots do on plain noise would all have to be alike.
 
+use std::slice::from_ref;
+
 use crate::chain::{Chain, Runner, spread};
 use crate::collection::{Collection, split};
 use crate::error::{Error, Result};
@@ -105,6 +107,7 @@ impl Teachers<'_> {
         let mut optimizer = AdamW::new(inputs.len());
         let mut logits = vec![vec![0.0; n * classes]; movers];
         let (mut mean, mut gradient) = (vec![0.0; n * classes], vec![0.0; inputs.len()]);
+        let whole = 0..inputs.len();
         for _ in 0..MOVES {
             let chosen: Vec<&[f32]> = (0..movers)
                 .map(|_| self.networks[stream.below(self.networks.len())])
@@ -131,7 +134,7 @@ impl Teachers<'_> {
                 self.runner
                     .by_examples(network, inputs, slopes, self.cancel, &mut gradient)?;
             }
-            optimizer.step(inputs, &gradient, &[0..gradient.len()], RATE);
+            optimizer.step(inputs, &gradient, from_ref(&whole), RATE);
         }
         Ok(())
     }
