@@ -57,12 +57,8 @@ pub struct Provenance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour_steps: Option<u64>,
     /// Whether that loss asked for what the snapshots do, and so for no data.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub distilled: bool,
-}
-
-fn is_false(it: &bool) -> bool {
-    !it
 }
 
 /// Everything in a generator but its numbers.

@@ -6,6 +6,7 @@ mod adamw;
 mod behaviour;
 mod distill;
 mod examples;
+mod inputs;
 mod polish;
 mod probe;
 mod select;

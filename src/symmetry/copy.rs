@@ -106,6 +106,7 @@ pub(crate) fn align_into(
     cancel: &Cancel,
     progress: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<Aligned> {
+    matching.check(collection.layout())?;
     let symmetry = Symmetry::new(spec, collection.layout())?;
     if options.balance && symmetry.scalings.is_empty() {
         return Err(Error::invalid(

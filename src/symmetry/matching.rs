@@ -29,6 +29,24 @@ pub enum Matching<'a> {
 }
 
 impl Matching<'_> {
+    /// Fails where the snapshots to align to are none of `layout`'s.
+    pub(super) fn check(&self, layout: &Layout) -> Result<()> {
+        let Matching::WeightsOf(aligned) = self else {
+            return Ok(());
+        };
+        if aligned.is_empty() || aligned.layout() != layout {
+            return Err(Error::Mismatch(format!(
+                "{}: {} snapshots of {} parameters, to which networks of {} cannot be aligned; name a collection of the same \
+                 architecture",
+                aligned.path().display(),
+                aligned.len(),
+                aligned.layout().parameters(),
+                layout.parameters()
+            )));
+        }
+        Ok(())
+    }
+
     /// What aligns each of `networks`, which are `layout`'s. `progress` gets the alignments done and
     /// their number.
     pub(super) fn transforms(
@@ -43,7 +61,7 @@ impl Matching<'_> {
         match self {
             Matching::Weights => by_weights(symmetry, networks, options, cancel, progress),
             Matching::WeightsOf(aligned) => {
-                let reference = mean(aligned, layout)?;
+                let reference = mean(aligned);
                 let aligner = Aligner::new(symmetry, &reference, options.seed)?;
                 let aligner = aligner.balanced(options.balance);
                 transforms_to(&aligner, networks, options, cancel, &mut |done| {
@@ -107,19 +125,9 @@ fn transforms_to(
     Ok(transforms)
 }
 
-/// The mean of a collection's snapshots, which are `layout`'s.
-fn mean(collection: &Collection, layout: &Layout) -> Result<Vec<f32>> {
-    if collection.is_empty() || collection.layout() != layout {
-        return Err(Error::Mismatch(format!(
-            "{}: {} snapshots of {} parameters, to which networks of {} cannot be aligned; name a collection of the same \
-             architecture",
-            collection.path().display(),
-            collection.len(),
-            collection.layout().parameters(),
-            layout.parameters()
-        )));
-    }
-    let mut sum = vec![0.0f64; layout.parameters()];
+/// The mean of a collection's snapshots.
+fn mean(collection: &Collection) -> Vec<f32> {
+    let mut sum = vec![0.0f64; collection.layout().parameters()];
     for index in 0..collection.len() {
         let weights = collection.weights(index);
         sum.iter_mut()
@@ -127,7 +135,7 @@ fn mean(collection: &Collection, layout: &Layout) -> Result<Vec<f32>> {
             .for_each(|(sum, w)| *sum += f64::from(*w));
     }
     let n = collection.len() as f64;
-    Ok(sum.iter().map(|sum| (sum / n) as f32).collect())
+    sum.iter().map(|sum| (sum / n) as f32).collect()
 }
 
 fn by_activations(
