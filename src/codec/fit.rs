@@ -9,7 +9,7 @@ use std::ops::Range;
 use faer::{Mat, Side};
 
 use crate::codec::components::strips;
-use crate::collection::Collection;
+use crate::collection::{Collection, evenly};
 use crate::error::{Error, Result};
 use crate::layout::Role;
 use crate::normalize::{Normalizer, transform};
@@ -214,14 +214,6 @@ fn left_over(rows: &[f32], train: &[usize], decoder: &[f32], width: usize, d: us
     let held: f64 = decoder.iter().skip(d).step_by(width).map(square).sum();
     let degrees = (train.len() - 1).max(1) as f64;
     (total / degrees - held).max(0.0).sqrt() as f32
-}
-
-/// At most `most` of `indices`, evenly spaced.
-fn evenly(indices: &[usize], most: usize) -> Vec<usize> {
-    let count = indices.len().min(most);
-    (0..count)
-        .map(|i| indices[i * indices.len() / count])
-        .collect()
 }
 
 /// Cuts a tensor's range so that `rows` rows of a part fit a block.

@@ -25,7 +25,7 @@ pub use checkpoint::{read_checkpoint, read_checkpoint_from};
 pub use collect::{CollectOptions, Collected, collect};
 pub use select::Selection;
 pub use snapshot::{CheckpointFiles, Snapshot, SnapshotSource};
-pub(crate) use split::split;
+pub(crate) use split::{evenly, split};
 
 const MANIFEST: &str = "collection.json";
 const BASE: &str = "base.safetensors";

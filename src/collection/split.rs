@@ -13,6 +13,14 @@ pub(crate) fn split(snapshots: usize) -> (Vec<usize>, Vec<usize>) {
     (0..snapshots).partition(|index| index % every != every / 2)
 }
 
+/// At most `most` of `indices`, evenly spaced.
+pub(crate) fn evenly(indices: &[usize], most: usize) -> Vec<usize> {
+    let count = indices.len().min(most);
+    (0..count)
+        .map(|i| indices[i * indices.len() / count])
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

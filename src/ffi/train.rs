@@ -15,7 +15,7 @@ use crate::ffi::versioned::read;
 use crate::generator::{Cancel, Device, EngineName};
 use crate::layout::Dtype;
 use crate::progress::Progress;
-use crate::refine::Probe;
+use crate::refine::Distillation;
 use crate::symmetry::{AlignOptions, Spec};
 use crate::train::{TrainOptions, train_by};
 
@@ -49,15 +49,19 @@ pub unsafe extern "C" fn pdiff_train(
             let mut reporter = Reporter::new(given.progress, given.progress_context);
             let report = &mut |progress: &Progress| reporter.report(progress);
             let chosen = chosen(&given)?;
-            let is_taught = !given.probe.is_null() || !given.distill.is_null();
-            let opened = is_taught
-                .then(|| Collection::open(collection))
-                .transpose()?;
-            let probe = match &opened {
-                Some(opened) => examples(&given, opened, &cancel)?,
-                None => None,
+            let open = || Collection::open(collection);
+            let probe = match given.probe.is_null() {
+                true => None,
+                false => {
+                    let opened = open()?;
+                    probe(given.probe, opened.layout(), |spec| opened.chain(spec))?
+                }
             };
-            let mut behaviour = behaviour(&given, probe.as_ref())?;
+            let of_snapshots = match given.distill.is_null() {
+                true => None,
+                false => Some(distillation(&given, &open()?, &cancel)?),
+            };
+            let mut behaviour = behaviour(&given, probe.as_ref(), of_snapshots)?;
             let behaviour = behaviour.as_mut();
             train_by(collection, generator, &chosen, behaviour, &cancel, report)?;
             Ok(())
@@ -65,16 +69,12 @@ pub unsafe extern "C" fn pdiff_train(
     }
 }
 
-/// What a behaviour loss goes by: the host's examples, or the library's own and what the snapshots make of them.
-unsafe fn examples<'a>(
+/// Inputs that the library draws, and what the snapshots make of them.
+unsafe fn distillation(
     given: &pdiff_train_options,
     collection: &Collection,
     cancel: &Cancel,
-) -> Result<Option<Probe<'a>>> {
-    if given.distill.is_null() {
-        let chain = |spec: Option<&Spec>| collection.chain(spec);
-        return unsafe { probe(given.probe, collection.layout(), chain) };
-    }
+) -> Result<Distillation> {
     if !given.probe.is_null() || given.gradient.is_some() {
         return Err(Error::invalid(
             "distill beside probe or gradient, and training goes by one of them; leave the others NULL",
@@ -85,7 +85,7 @@ unsafe fn examples<'a>(
         _ => unsafe { symmetry(given.distill, "distill") }?,
     };
     let chain = collection.chain(spec.as_ref())?;
-    Probe::of_snapshots(collection, &chain, given.seed, cancel).map(Some)
+    Distillation::new(collection, &chain, given.seed, cancel)
 }
 
 unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {

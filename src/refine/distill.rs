@@ -1,25 +1,28 @@
-//! A probe that needs no data: random inputs, moved to where the snapshots agree, and what they say there
+//! What samples learn where there is no data: what the snapshots say on random inputs, moved to where they agree
 //! (distillation, arXiv 1503.02531, on inputs made of the teachers, as arXiv 1905.08114 makes them of one).
 //!
 //! Networks that were trained on the same data agree where it lies, and hardly anywhere else. Samples that should do
-//! what the snapshots do on plain noise would all have to be alike.
+//! what the snapshots do on plain noise would all have to be alike. So they would have to be if they all learned the
+//! snapshots' mean: each has a target of its own, which lies about that mean as its latents lie about the snapshots'.
 
 use std::slice::from_ref;
 
-use crate::chain::{Chain, Runner, spread};
-use crate::collection::{Collection, split};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::chain::{Chain, Rows, Runner, Targets, spread};
+use crate::collection::{Collection, evenly, split};
 use crate::error::{Error, Result};
 use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose, Stream};
+use crate::product::times_transposed;
 use crate::refine::adamw::AdamW;
 use crate::refine::inputs::draw;
-use crate::refine::probe::Probe;
 
-/// Inputs that are drawn, and the most numbers that they may have together (256 MB of float32).
+/// Inputs that are drawn, and the most numbers that they, or what is said of them, may have (256 MB of float32).
 const INPUTS: usize = 20_000;
 const NUMBERS: usize = 1 << 26;
-/// Snapshots that say what an input is; more cost time and say little more.
-const TEACHERS: usize = 64;
+/// Snapshots that say what an input is: as many as a generator keeps latents.
+const TEACHERS: usize = 1024;
 /// Snapshots that an input is moved by, others at each step.
 const MOVERS: usize = 8;
 /// Steps of that, and their rate for inputs of a unit deviation.
@@ -27,61 +30,162 @@ const MOVES: u64 = 15;
 const RATE: f64 = 0.05;
 /// What the variance of the snapshots' logits costs, beside the cross-entropy of their mean.
 const DISAGREEMENT: f32 = 0.1;
+/// How far a sample's target lies from the snapshots' mean, as a share of how far the snapshots' logits do.
+const OWN: f32 = 0.7;
 /// Inputs that go through together.
 const TOGETHER: usize = 500;
 
-impl Probe<'static> {
-    /// Inputs that the library draws, with the mean of the class probabilities that the collection's snapshots give
-    /// for each: those that training with `collection` learns from, 64 at most, evenly over it. Outputs are taken for
-    /// logits, and inputs for standardized: of mean 0 and deviation 1.
+/// Inputs that the library drew, and what snapshots say of them.
+pub struct Distillation {
+    runner: Runner,
+    /// [inputs, numbers of one]
+    inputs: Vec<f32>,
+    /// The teachers' centred logits, [inputs, classes, teachers].
+    logits: Vec<f32>,
+    /// Their places in the collection.
+    teachers: Vec<usize>,
+}
+
+impl Distillation {
+    /// Draws inputs and asks the snapshots that training with `collection` learns from, 1,024 at most, evenly over it.
+    /// Outputs are taken for logits, and inputs for standardized: of mean 0 and deviation 1.
     ///
-    /// Fails with [`Error::Mismatch`] where the chain does not fit the layout, and with [`Error::InvalidArgument`]
-    /// where an example is too large, networks have one output, or a snapshot gives no number.
-    pub fn of_snapshots(
+    /// Fails with [`Error::Mismatch`] where the chain does not fit the layout, and with
+    /// [`Error::InvalidArgument`] where an example is too large, networks have one output, or a snapshot gives no
+    /// number.
+    pub fn new(
         collection: &Collection,
         chain: &Chain,
         seed: u64,
         cancel: &Cancel,
-    ) -> Result<Probe<'static>> {
+    ) -> Result<Distillation> {
         let layout = collection.layout();
         let runner = Runner::new(chain, layout)?;
+        let teachers = evenly(&split(collection.len()).0, TEACHERS);
         let (each, classes) = (runner.inputs(), runner.outputs());
-        let count = INPUTS.min(NUMBERS / each);
+        let said = classes * teachers.len();
+        let count = INPUTS.min(NUMBERS / each.max(said));
         if count == 0 || classes < 2 {
             return Err(Error::invalid(format!(
                 "networks of {each} inputs and {classes} outputs do not say on random inputs what they learned: at most {NUMBERS} and at least 2 of them; give a probe"
             )));
         }
-        let (train, _) = split(collection.len());
-        let asked = TEACHERS.min(train.len());
-        let teachers = Teachers {
-            networks: (0..asked)
-                .map(|i| collection.weights(train[i * train.len() / asked]))
-                .collect(),
+        let asked = Teachers {
+            networks: teachers.iter().map(|i| collection.weights(*i)).collect(),
             runner: &runner,
             cancel,
         };
-        let (mut inputs, mut wanted) = (vec![0.0; count * each], vec![0.0; count * classes]);
+        let (mut inputs, mut logits) = (vec![0.0; count * each], vec![0.0; count * said]);
         let parts = inputs
             .chunks_mut(TOGETHER * each)
-            .zip(wanted.chunks_mut(TOGETHER * classes));
-        spread(parts.zip(0u64..), 0, |((inputs, wanted), number)| {
+            .zip(logits.chunks_mut(TOGETHER * said));
+        spread(parts.zip(0u64..), 0, |((inputs, logits), number)| {
             let mut stream = Noise::new(seed).stream(Purpose::Distillation, number, 0);
             for input in inputs.chunks_exact_mut(each) {
                 draw(&chain.input, &mut stream, input);
             }
-            teachers.agree(inputs, &mut stream)?;
-            teachers.say(inputs, wanted)
+            asked.agree(inputs, &mut stream)?;
+            asked.say(inputs, logits)
         })?;
-        if wanted.iter().any(|share| !share.is_finite()) {
+        if logits.iter().any(|x| !x.is_finite()) {
             return Err(Error::invalid(format!(
                 "{}: a snapshot gives no number for some input; leave out those that diverged",
                 collection.path().display()
             )));
         }
-        Ok(Probe::of_probabilities(
-            layout, chain, runner, inputs, wanted,
-        ))
+        Ok(Distillation {
+            runner,
+            inputs,
+            logits,
+            teachers,
+        })
+    }
+
+    /// How many there are.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs.len() / self.runner.inputs()
+    }
+
+    pub(super) fn teachers(&self) -> &[usize] {
+        &self.teachers
+    }
+
+    /// Random inputs, `size` of them.
+    pub(super) fn minibatch(&self, stream: &mut Stream, size: usize) -> Minibatch<'_> {
+        let drawn = (0..size).map(|_| stream.below(self.inputs()) as u32);
+        let places: Vec<u32> = drawn.collect();
+        let said = self.runner.outputs() * self.teachers.len();
+        let mut logits = Vec::with_capacity(size * said);
+        for at in &places {
+            logits.extend_from_slice(&self.logits[*at as usize * said..][..said]);
+        }
+        Minibatch {
+            of: self,
+            places,
+            logits,
+        }
+    }
+
+    /// Tells them apart.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Xxh3Default::new();
+        hash.update(bytemuck::cast_slice(&self.inputs));
+        hash.update(bytemuck::cast_slice(&self.logits));
+        hash.update(format!("{:?}", self.runner).as_bytes());
+        format!("{:032x}", hash.digest128())
+    }
+}
+
+/// Some of the inputs.
+pub(super) struct Minibatch<'a> {
+    of: &'a Distillation,
+    places: Vec<u32>,
+    /// [inputs, classes, teachers]
+    logits: Vec<f32>,
+}
+
+impl Minibatch<'_> {
+    /// Writes the loss of each of `networks` [n, parameters] to `losses`, and its gradient to `gradients`: the mean
+    /// cross-entropy with what a network should say, by its likeness to the teachers [n, teachers].
+    pub fn gradients(
+        &self,
+        networks: &[f32],
+        likeness: &[f32],
+        cancel: &Cancel,
+        gradients: &mut [f32],
+        losses: &mut [f64],
+    ) -> Result<()> {
+        let runner = &self.of.runner;
+        let each = self.places.len() * runner.outputs();
+        let networks = networks.chunks_exact(runner.parameters());
+        let gradients = gradients.chunks_exact_mut(runner.parameters());
+        let wanted = self.wanted(likeness);
+        let rows = networks.zip(gradients).zip(losses);
+        for (((network, gradient), loss), wanted) in rows.zip(wanted.chunks_exact(each)) {
+            let rows = Rows::At(&self.of.inputs, &self.places);
+            let targets = Targets::Probabilities(wanted);
+            *loss = runner.gradient(network, rows, targets, cancel, gradient)?;
+        }
+        Ok(())
+    }
+
+    /// Class probabilities [networks, inputs, classes] of the logits that the teachers' are fitted by: with z the
+    /// network's latents, z_k those of the m teachers, of unit variance, and l_k their logits of mean l, least squares
+    /// gives l + sum_k (z . z_k) (l_k - l) / m.
+    fn wanted(&self, likeness: &[f32]) -> Vec<f32> {
+        let m = self.of.teachers.len();
+        let mut shares = likeness.to_vec();
+        for shares in shares.chunks_exact_mut(m) {
+            let mean = shares.iter().sum::<f32>() / m as f32;
+            let own = |z: f32| (1.0 + OWN * (z - mean)) / m as f32;
+            shares.iter_mut().for_each(|z| *z = own(*z));
+        }
+        let mut wanted = vec![0.0; shares.len() / m * (self.logits.len() / m)];
+        times_transposed(&shares, &self.logits, m, &mut wanted);
+        wanted
+            .chunks_exact_mut(self.of.runner.outputs())
+            .for_each(softmax);
+        wanted
     }
 }
 
@@ -136,16 +240,17 @@ impl Teachers<'_> {
         Ok(())
     }
 
-    /// Writes the mean of the teachers' class probabilities, [n, classes].
-    fn say(&self, inputs: &[f32], mean: &mut [f32]) -> Result<()> {
-        let mut said = vec![0.0; mean.len()];
-        for network in &self.networks {
+    /// Writes the teachers' centred logits, [n, classes, teachers].
+    fn say(&self, inputs: &[f32], logits: &mut [f32]) -> Result<()> {
+        let teachers = self.networks.len();
+        let mut said = vec![0.0; logits.len() / teachers];
+        for (teacher, network) in self.networks.iter().enumerate() {
             self.runner
                 .forward(network, inputs, 1, self.cancel, &mut said)?;
             said.chunks_exact_mut(self.runner.outputs())
-                .for_each(softmax);
-            let both = mean.iter_mut().zip(&said);
-            both.for_each(|(mean, share)| *mean += share / self.networks.len() as f32);
+                .for_each(center);
+            let places = logits[teacher..].iter_mut().step_by(teachers);
+            places.zip(&said).for_each(|(place, x)| *place = *x);
         }
         Ok(())
     }
@@ -253,43 +358,63 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_has_what_snapshots_say_on_the_mean_and_is_the_same_again() {
+    fn a_network_should_say_what_the_teachers_do_that_its_latents_are_like() {
         let folder = tempfile::tempdir().unwrap();
         let collection = collected(folder.path(), CLASSES);
-        let probe =
-            |seed| Probe::of_snapshots(&collection, &chain(), seed, &Cancel::new()).unwrap();
-        let one = probe(1);
-        assert!(one.is_distilled() && one.examples() == super::INPUTS);
-        assert_eq!(one.digest(), probe(1).digest());
-        assert_ne!(one.digest(), probe(2).digest());
-        // What members say on average is nearer to what their mean says than to what one of them does.
-        let networks: Vec<f32> = (0..2)
-            .flat_map(|i| collection.weights(i).to_vec())
+        let made = |seed| Distillation::new(&collection, &chain(), seed, &Cancel::new()).unwrap();
+        let one = made(1);
+        assert_eq!(one.inputs(), super::INPUTS);
+        assert_eq!(one.digest(), made(1).digest());
+        assert_ne!(one.digest(), made(2).digest());
+        let m = one.teachers().len();
+        let networks: Vec<f32> = one.teachers()[..2]
+            .iter()
+            .flat_map(|i| collection.weights(*i).to_vec())
             .collect();
-        let mut mean = vec![0.0; CLASSES * INPUTS];
-        for i in 0..20 {
-            let both = mean.iter_mut().zip(collection.weights(i));
-            both.for_each(|(mean, w)| *mean += w / 20.0);
+        let losses = |likeness: &[f32]| {
+            let mut stream = Noise::new(1).stream(Purpose::Behaviour, 0, 0);
+            let (mut gradients, mut losses) = (vec![0.0; networks.len()], [0.0; 2]);
+            one.minibatch(&mut stream, 1000)
+                .gradients(
+                    &networks,
+                    likeness,
+                    &Cancel::new(),
+                    &mut gradients,
+                    &mut losses,
+                )
+                .unwrap();
+            losses
+        };
+        let like = |teacher: [usize; 2]| {
+            let mut likeness = vec![0.0; 2 * m];
+            for (row, teacher) in likeness.chunks_exact_mut(m).zip(teacher) {
+                row[teacher] = m as f32;
+            }
+            losses(&likeness)
+        };
+        let (plain, own, other) = (losses(&vec![0.0; 2 * m]), like([0, 1]), like([1, 0]));
+        for network in 0..2 {
+            assert!(
+                own[network] < plain[network] && plain[network] < other[network],
+                "{own:?} {plain:?} {other:?}"
+            );
         }
-        let losses = one
-            .losses(&[mean, networks].concat(), 0, &Cancel::new())
-            .unwrap();
-        assert!(
-            losses[0] > 0.0 && losses[0] < losses[1] && losses[0] < losses[2],
-            "{losses:?}"
-        );
     }
 
     #[test]
     fn what_says_nothing_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let collection = collected(folder.path(), 1);
-        let error = Probe::of_snapshots(&collection, &chain(), 1, &Cancel::new()).unwrap_err();
+        let error = refused(&collection, &Cancel::new());
         assert!(error.to_string().contains("at least 2 of them"), "{error}");
         let cancel = Cancel::new();
         cancel.cancel();
-        let collection = collected(folder.path(), CLASSES);
-        let error = Probe::of_snapshots(&collection, &chain(), 1, &cancel).unwrap_err();
+        let error = refused(&collected(folder.path(), CLASSES), &cancel);
         assert!(matches!(error, Error::Cancelled), "{error}");
+    }
+
+    fn refused(collection: &Collection, cancel: &Cancel) -> Error {
+        let made = Distillation::new(collection, &chain(), 1, cancel);
+        made.err().unwrap()
     }
 }

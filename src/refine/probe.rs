@@ -1,6 +1,5 @@
 //! A probe set: examples by which the library itself can tell what a network is worth.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -23,17 +22,9 @@ pub struct Probe<'a> {
     /// What gradients are for: the chain's tensors but for running statistics.
     trained: Vec<Range<usize>>,
     /// [examples, inputs]
-    inputs: Cow<'a, [f32]>,
-    wanted: Wanted,
-}
-
-/// What networks should make of each example.
-#[derive(Debug)]
-enum Wanted {
-    /// Its class.
-    Classes(Vec<u32>),
-    /// Each class with this probability, [examples, classes].
-    Probabilities(Vec<f32>),
+    inputs: &'a [f32],
+    /// The class of each example.
+    classes: Vec<u32>,
 }
 
 impl<'a> Probe<'a> {
@@ -66,34 +57,13 @@ impl<'a> Probe<'a> {
             })
         };
         let classes = labels.iter().enumerate().map(class);
-        let wanted = Wanted::Classes(classes.collect::<Result<_>>()?);
+        let classes = classes.collect::<Result<_>>()?;
         Ok(Probe {
             trained: trained(layout, chain),
             runner,
-            inputs: Cow::Borrowed(inputs),
-            wanted,
+            inputs,
+            classes,
         })
-    }
-
-    /// `probabilities` is [examples, outputs of the chain]: of what networks should say of each example.
-    pub(super) fn of_probabilities(
-        layout: &Layout,
-        chain: &Chain,
-        runner: Runner,
-        inputs: Vec<f32>,
-        probabilities: Vec<f32>,
-    ) -> Probe<'static> {
-        Probe {
-            trained: trained(layout, chain),
-            runner,
-            inputs: Cow::Owned(inputs),
-            wanted: Wanted::Probabilities(probabilities),
-        }
-    }
-
-    /// Whether the library drew the examples itself, and asked snapshots what to make of them.
-    pub(crate) fn is_distilled(&self) -> bool {
-        matches!(self.wanted, Wanted::Probabilities(_))
     }
 
     pub(super) fn trained(&self) -> &[Range<usize>] {
@@ -121,7 +91,7 @@ impl<'a> Probe<'a> {
             runner.forward(networks, rows, threads, cancel, &mut out)?;
             for (loss, out) in losses.iter_mut().zip(out.chunks(count * outputs)) {
                 for (out, example) in out.chunks_exact(outputs).zip(part * TOGETHER..) {
-                    *loss += self.wanted.cross_entropy(example, out) / self.examples() as f64;
+                    *loss += cross_entropy(self.classes[example], out) / self.examples() as f64;
                 }
             }
         }
@@ -162,56 +132,28 @@ impl<'a> Probe<'a> {
         cancel: &Cancel,
         gradient: &mut [f32],
     ) -> Result<f64> {
-        let rows = Rows::At(&self.inputs, examples);
-        let examples = examples.iter().map(|at| *at as usize);
-        match &self.wanted {
-            Wanted::Classes(of) => {
-                let classes: Vec<u32> = examples.map(|at| of[at]).collect();
-                let targets = Targets::Classes(&classes);
-                self.runner
-                    .gradient(network, rows, targets, cancel, gradient)
-            }
-            Wanted::Probabilities(of) => {
-                let n = self.runner.outputs();
-                let values: Vec<f32> = examples
-                    .flat_map(|at| of[at * n..][..n].iter().copied())
-                    .collect();
-                let targets = Targets::Probabilities(&values);
-                self.runner
-                    .gradient(network, rows, targets, cancel, gradient)
-            }
-        }
+        let rows = Rows::At(self.inputs, examples);
+        let at = examples.iter().map(|at| self.classes[*at as usize]);
+        let classes: Vec<u32> = at.collect();
+        let targets = Targets::Classes(&classes);
+        self.runner
+            .gradient(network, rows, targets, cancel, gradient)
     }
 
     /// Tells probes apart.
     pub(super) fn digest(&self) -> String {
         let mut hash = Xxh3Default::new();
-        hash.update(bytemuck::cast_slice(&self.inputs));
-        hash.update(match &self.wanted {
-            Wanted::Classes(classes) => bytemuck::cast_slice(classes),
-            Wanted::Probabilities(of) => bytemuck::cast_slice(of),
-        });
+        hash.update(bytemuck::cast_slice(self.inputs));
+        hash.update(bytemuck::cast_slice(&self.classes));
         hash.update(format!("{:?}", self.runner).as_bytes());
         format!("{:032x}", hash.digest128())
     }
 }
 
-impl Wanted {
-    fn cross_entropy(&self, example: usize, out: &[f32]) -> f64 {
-        let most = out.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
-        let sum: f64 = out.iter().map(|x| f64::from(x - most).exp()).sum();
-        let of_class = |class: usize| sum.ln() + f64::from(most - out[class]);
-        match self {
-            Wanted::Classes(of) => of_class(of[example] as usize),
-            Wanted::Probabilities(of) => {
-                let of = &of[example * out.len()..][..out.len()];
-                of.iter()
-                    .enumerate()
-                    .map(|(class, p)| f64::from(*p) * of_class(class))
-                    .sum()
-            }
-        }
-    }
+fn cross_entropy(class: u32, out: &[f32]) -> f64 {
+    let most = out.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
+    let sum: f64 = out.iter().map(|x| f64::from(x - most).exp()).sum();
+    sum.ln() + f64::from(most - out[class as usize])
 }
 
 /// Where the tensors lie that a chain's gradients are for.

@@ -1,6 +1,6 @@
 //! `pdiff train`.
 
-use pdiff::refine::{BehaviourLoss, Examples, Objective, Probe};
+use pdiff::refine::{BehaviourLoss, Distillation, Examples, Objective, Probe};
 use pdiff::symmetry::{AlignOptions, Spec};
 use pdiff::{Cancel, Collection, EngineName, Error, Report, Result, TrainOptions, train_by};
 use serde_json::json;
@@ -23,23 +23,27 @@ pub fn run(args: &Train) -> Result<Answer> {
     }
     let spec = args.spec.as_deref().map(Spec::read).transpose()?;
     let examples = args.probe.as_deref().map(Examples::read).transpose()?;
-    let probe = match (&examples, args.distill) {
+    let probe;
+    let mut behaviour = match (&examples, args.distill) {
         (None, false) => None,
         (examples, _) => {
             let collection = Collection::open(&args.collection)?;
             let chain = collection.chain(spec.as_ref())?;
-            Some(match examples {
+            let batch = args.behaviour_batch;
+            let mut loss = match examples {
                 Some(Examples { inputs, labels }) => {
-                    Probe::new(collection.layout(), &chain, inputs, labels)?
+                    probe = Probe::new(collection.layout(), &chain, inputs, labels)?;
+                    BehaviourLoss::new(Objective::Probe(&probe, batch))
                 }
-                None => Probe::of_snapshots(&collection, &chain, args.seed, &Cancel::new())?,
-            })
+                None => {
+                    let of = Distillation::new(&collection, &chain, args.seed, &Cancel::new())?;
+                    BehaviourLoss::distilling(of, batch)
+                }
+            };
+            loss.steps = args.behaviour_steps;
+            Some(loss)
         }
     };
-    let mut behaviour = probe.as_ref().map(|probe| BehaviourLoss {
-        steps: args.behaviour_steps,
-        ..BehaviourLoss::new(Objective::Probe(probe, args.behaviour_batch))
-    });
     let align = AlignOptions::default();
     let options = TrainOptions {
         align: args.align.then_some(AlignOptions {

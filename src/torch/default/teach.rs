@@ -16,8 +16,9 @@ use crate::error::{Error, Result};
 use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions};
 use crate::layout::Layout;
 use crate::noise::{Noise, Purpose};
+use crate::product::times_transposed;
 use crate::progress::Meter;
-use crate::refine::{BehaviourLoss, one_cycle};
+use crate::refine::{BehaviourLoss, Taken, one_cycle};
 
 /// Networks of a step.
 const NETWORKS: usize = 32;
@@ -67,6 +68,12 @@ pub(super) fn teach(
     let meter = Meter::new("behaviour", step, loss.steps);
     let mut weights = vec![0.0; NETWORKS * parameters];
     let mut gradients = vec![0.0; NETWORKS * parameters];
+    let teachers = loss.teachers().iter();
+    let known: Vec<f32> = teachers
+        .flat_map(|i| &codec.encoded[i * codec.latents..][..codec.latents])
+        .copied()
+        .collect();
+    let mut likeness = vec![0.0; NETWORKS * loss.teachers().len()];
     let mut sum = 0.0;
     while step < loss.steps {
         let batch = Batch {
@@ -77,13 +84,21 @@ pub(super) fn teach(
             threads: 1,
             cancel: job.cancel,
         };
-        let networks = learner.networks(&sampler.flowed(&batch)?)?;
+        let flowed = sampler.flowed(&batch)?;
+        times_transposed(&flowed, &known, codec.latents, &mut likeness);
+        let networks = learner.networks(&flowed)?;
         copy_out(&networks.decoded, &mut weights)?;
         for (weights, number) in weights.chunks_exact_mut(parameters).zip(batch.first..) {
             add_residual(&residual, noise, number, weights);
             codec.normalizer.backward(layout, weights);
         }
-        let value = loss.gradients(parameters, seed, step, &weights, job.cancel, &mut gradients)?;
+        let taken = Taken {
+            seed,
+            step,
+            weights: &weights,
+            likeness: &likeness,
+        };
+        let value = loss.gradients(&taken, parameters, job.cancel, &mut gradients)?;
         if !value.is_finite() {
             return Err(Error::invalid(format!(
                 "the behaviour loss is {value} at step {step}; look for NaN in the probe, or for a scale that its networks were not trained on"
