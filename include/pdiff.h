@@ -300,7 +300,7 @@ typedef struct pdiff_progress {
     size_t struct_size;
     /**
      * `collect`; `align`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`,
-     * `denoiser`, `behaviour`, `gates`.
+     * `denoiser`, `inputs`, `behaviour`, `gates`.
      */
     const char *phase;
     /**
@@ -601,13 +601,15 @@ typedef struct pdiff_train_options {
      */
     uint64_t behaviour_steps;
     /**
-     * Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
+     * Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer. With distill,
+     * inputs that four of them get.
      */
     uint64_t behaviour_batch;
     /**
      * Teaches the generator what the snapshots do on inputs that the library draws, in place of a probe, for
      * classifiers of standardized inputs: no data is taken at all. A symmetry spec with a chain, JSON, by which the
-     * library runs a network; empty for the collection's own. Not beside probe or gradient. NULL: not.
+     * library runs a network; empty for the collection's own. Where its input is [channels, height, width] they are
+     * images, and else white noise, by which samples learn less. Not beside probe or gradient. NULL: not.
      */
     const char *distill;
 } pdiff_train_options;

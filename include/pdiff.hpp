@@ -382,11 +382,13 @@ struct TrainOptions {
     OnGradient gradient = {};
     /// Steps of the behaviour loss; 0: 5,000.
     std::uint64_t behaviour_steps = 0;
-    /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
+    /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer. With distill,
+    /// inputs that four of them get.
     std::uint64_t behaviour_batch = 0;
     /// Teaches the generator what the snapshots do on inputs that the library draws, and so without any data, in place of
     /// probe and gradient, for classifiers of standardized inputs. A symmetry spec with a chain, JSON; empty: the
-    /// collection's.
+    /// collection's. Where its input is [channels, height, width] they are images, and else white noise, by which
+    /// samples learn less.
     std::optional<std::string> distill = {};
     /// Called as the work goes on.
     OnProgress progress = {};

@@ -6,7 +6,7 @@ use std::time::Instant;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// `collect`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`, `denoiser`,
-    /// `behaviour`, `gates`.
+    /// `inputs` that are drawn, `behaviour`, `gates`.
     pub phase: &'static str,
     /// Steps done of this phase.
     pub step: u64,

@@ -49,11 +49,12 @@ type TrainOptions struct {
 	// BehaviourSteps is how many steps the behaviour loss takes; 0: 5,000.
 	BehaviourSteps uint64
 	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 256, or all where
-	// there are fewer.
+	// there are fewer. With Distill, inputs that four of them get.
 	BehaviourBatch uint64
 	// Distill teaches the generator what the snapshots do on inputs that the library draws, and so without any data, in
 	// place of Probe and Gradient, for classifiers of standardized inputs. A symmetry spec with a chain, JSON; empty: the
-	// collection's; nil: not.
+	// collection's; nil: not. Where its input is [channels, height, width] they are images, and else white noise, by which
+	// samples learn less.
 	Distill *string
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32

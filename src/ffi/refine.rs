@@ -12,7 +12,7 @@ use crate::ffi::structs::*;
 use crate::ffi::train::symmetry;
 use crate::ffi::versioned::read;
 use crate::layout::Layout;
-use crate::refine::{At, BehaviourLoss, Distillation, Judge, Objective, Polish, Probe, Selection};
+use crate::refine::{At, BehaviourLoss, Judge, Objective, Polish, Probe, Selection};
 use crate::symmetry::Spec;
 
 /// The host's probe set for networks of a layout; None where it has none. `chain_of` gives the chain by the
@@ -105,10 +105,10 @@ impl<'a> Asked<'a> {
 pub(super) fn behaviour<'a>(
     given: &pdiff_train_options,
     probe: Option<&'a Probe<'a>>,
-    of_snapshots: Option<Distillation>,
+    distilled: Option<Chain>,
 ) -> Result<Option<BehaviourLoss<'a>>> {
     let steps = given.behaviour_steps;
-    let says_nothing = steps == 0 && given.behaviour_batch == 0 && of_snapshots.is_none();
+    let says_nothing = steps == 0 && given.behaviour_batch == 0 && distilled.is_none();
     if says_nothing && probe.is_none() && given.gradient.is_none() {
         return Ok(None);
     }
@@ -119,10 +119,10 @@ pub(super) fn behaviour<'a>(
         gradient: given.gradient,
         context: given.gradient_context,
     };
-    let mut loss = match of_snapshots {
-        Some(of) => {
+    let mut loss = match distilled {
+        Some(chain) => {
             let batch = length(given.behaviour_batch, "behaviour_batch")?;
-            BehaviourLoss::distilling(of, (batch != 0).then_some(batch))
+            BehaviourLoss::distilling(chain, (batch != 0).then_some(batch))
         }
         None => BehaviourLoss::new(asked.objective()?),
     };

@@ -67,7 +67,7 @@ pub struct pdiff_progress {
     /// sizeof(pdiff_progress) of the library, which may be larger than this header's.
     pub struct_size: usize,
     /// `collect`; `align`; `evaluate`; or a phase of training: `align`, `codec`, `autoencoder`,
-    /// `denoiser`, `behaviour`, `gates`.
+    /// `denoiser`, `inputs`, `behaviour`, `gates`.
     pub phase: *const c_char,
     /// Steps of the phase that are done.
     pub step: u64,
@@ -153,11 +153,13 @@ pub struct pdiff_train_options {
     pub gradient_context: *mut c_void,
     /// Steps of the behaviour loss; 0: 5,000.
     pub behaviour_steps: u64,
-    /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer.
+    /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer. With distill,
+    /// inputs that four of them get.
     pub behaviour_batch: u64,
     /// Teaches the generator what the snapshots do on inputs that the library draws, in place of a probe, for
     /// classifiers of standardized inputs: no data is taken at all. A symmetry spec with a chain, JSON, by which the
-    /// library runs a network; empty for the collection's own. Not beside probe or gradient. NULL: not.
+    /// library runs a network; empty for the collection's own. Where its input is [channels, height, width] they are
+    /// images, and else white noise, by which samples learn less. Not beside probe or gradient. NULL: not.
     pub distill: *const c_char,
 }
 

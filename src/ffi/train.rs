@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use crate::chain::Chain;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::ffi::constants::*;
@@ -12,10 +13,9 @@ use crate::ffi::refine::{behaviour, probe};
 use crate::ffi::structs::*;
 use crate::ffi::text::{path, text};
 use crate::ffi::versioned::read;
-use crate::generator::{Cancel, Device, EngineName};
+use crate::generator::{Device, EngineName};
 use crate::layout::Dtype;
 use crate::progress::Progress;
-use crate::refine::Distillation;
 use crate::symmetry::{AlignOptions, Spec};
 use crate::train::{TrainOptions, train_by};
 
@@ -57,11 +57,11 @@ pub unsafe extern "C" fn pdiff_train(
                     probe(given.probe, opened.layout(), |spec| opened.chain(spec))?
                 }
             };
-            let of_snapshots = match given.distill.is_null() {
+            let distilled = match given.distill.is_null() {
                 true => None,
-                false => Some(distillation(&given, &open()?, &cancel)?),
+                false => Some(distilled(&given, &open()?)?),
             };
-            let mut behaviour = behaviour(&given, probe.as_ref(), of_snapshots)?;
+            let mut behaviour = behaviour(&given, probe.as_ref(), distilled)?;
             let behaviour = behaviour.as_mut();
             train_by(collection, generator, &chosen, behaviour, &cancel, report)?;
             Ok(())
@@ -69,12 +69,8 @@ pub unsafe extern "C" fn pdiff_train(
     }
 }
 
-/// Inputs that the library draws, and what the snapshots make of them.
-unsafe fn distillation(
-    given: &pdiff_train_options,
-    collection: &Collection,
-    cancel: &Cancel,
-) -> Result<Distillation> {
+/// How networks compute whose samples learn what they do.
+unsafe fn distilled(given: &pdiff_train_options, collection: &Collection) -> Result<Chain> {
     if !given.probe.is_null() || given.gradient.is_some() {
         return Err(Error::invalid(
             "distill beside probe or gradient, and training goes by one of them; leave the others NULL",
@@ -84,8 +80,7 @@ unsafe fn distillation(
         "" => None,
         _ => unsafe { symmetry(given.distill, "distill") }?,
     };
-    let chain = collection.chain(spec.as_ref())?;
-    Distillation::new(collection, &chain, given.seed, cancel)
+    collection.chain(spec.as_ref())
 }
 
 unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::chain::spread;
+use crate::chain::{Chain, Runner, spread};
+use crate::collection::{Collection, split};
 use crate::error::{Error, Result};
 use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose};
-use crate::refine::distill::Distillation;
+use crate::progress::Meter;
+use crate::refine::distill::{self, Distillation};
 use crate::refine::polish::{At, Objective, ask};
 
 /// Examples of a minibatch, where the probe has as many: each network of each step gets its own. Fewer make a
@@ -25,8 +27,17 @@ pub struct BehaviourLoss<'a> {
 enum Lesson<'a> {
     /// Minimized over the generator's samples.
     Objective(Objective<'a>),
-    /// What snapshots do, by minibatches of so many inputs.
-    Snapshots(Distillation, usize),
+    Snapshots(Distilling),
+}
+
+/// What snapshots do.
+struct Distilling {
+    /// By which networks compute.
+    chain: Chain,
+    /// Inputs of a minibatch; none: 256.
+    batch: Option<usize>,
+    /// None before training begins.
+    drawn: Option<Distillation>,
 }
 
 /// A step's networks.
@@ -35,8 +46,8 @@ pub(crate) struct Taken<'a> {
     pub step: u64,
     /// [networks, parameters]
     pub weights: &'a [f32],
-    /// Inner products of their latents with those of [`BehaviourLoss::teachers`], [networks, teachers].
-    pub likeness: &'a [f32],
+    /// Those that the flow gave, [networks, latents].
+    pub latents: &'a [f32],
 }
 
 impl<'a> BehaviourLoss<'a> {
@@ -50,16 +61,20 @@ impl<'a> BehaviourLoss<'a> {
         }
     }
 
-    /// Samples learn what snapshots do, by minibatches of so many inputs; none: 256, or all where there are fewer.
-    pub fn distilling(of: Distillation, batch: Option<usize>) -> BehaviourLoss<'a> {
-        let batch = batch.unwrap_or(BATCH.min(of.inputs()));
+    /// Samples learn what snapshots do, which compute by `chain`, on inputs that the library draws as training begins:
+    /// minibatches of so many; none: 256.
+    pub fn distilling(chain: Chain, batch: Option<usize>) -> BehaviourLoss<'a> {
         BehaviourLoss {
             steps: BehaviourLoss::STEPS,
-            lesson: Lesson::Snapshots(of, batch),
+            lesson: Lesson::Snapshots(Distilling {
+                chain,
+                batch,
+                drawn: None,
+            }),
         }
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, collection: &Collection) -> Result<()> {
         if self.steps == 0 {
             return Err(Error::invalid(
                 "0 steps of a behaviour loss; ask for at least 1, or leave the loss out",
@@ -67,35 +82,55 @@ impl<'a> BehaviourLoss<'a> {
         }
         match &self.lesson {
             Lesson::Objective(objective) => objective.check(),
-            Lesson::Snapshots(of, batch) if !(1..=of.inputs()).contains(batch) => {
-                Err(Error::invalid(format!(
-                    "minibatches of {batch} from {} inputs that the library drew; take 1 to as many",
-                    of.inputs()
-                )))
+            Lesson::Snapshots(of) => {
+                let runner = Runner::new(&of.chain, collection.layout())?;
+                let (inputs, _) = distill::sizes(&runner, split(collection.len()).0.len())?;
+                match of.batch {
+                    Some(batch) if !(1..=inputs).contains(&batch) => Err(Error::invalid(format!(
+                        "minibatches of {batch} from {inputs} inputs that the library draws; take 1 to as many"
+                    ))),
+                    _ => Ok(()),
+                }
             }
-            Lesson::Snapshots(..) => Ok(()),
+        }
+    }
+
+    /// Makes what the loss goes by where the library makes it, given every snapshot's latents [snapshots, latents].
+    pub(crate) fn begin(
+        &mut self,
+        collection: &Collection,
+        encoded: &[f32],
+        seed: u64,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(&Meter, u64) -> Result<()>,
+    ) -> Result<()> {
+        if let Lesson::Snapshots(of) = &mut self.lesson {
+            let drawn = Distillation::new(collection, encoded, &of.chain, seed, cancel, progress)?;
+            of.drawn = Some(drawn);
+        }
+        Ok(())
+    }
+
+    /// Bytes that [`BehaviourLoss::begin`] makes, at most.
+    pub(crate) fn memory(&self) -> u64 {
+        match self.is_distilled() {
+            true => distill::MEMORY,
+            false => 0,
         }
     }
 
     /// Whether it asks for what snapshots do, and so for no data.
     pub(crate) fn is_distilled(&self) -> bool {
-        matches!(self.lesson, Lesson::Snapshots(..))
+        matches!(self.lesson, Lesson::Snapshots(_))
     }
 
-    /// Snapshots that samples learn from, by their places in the collection; none where they learn otherwise.
-    pub(crate) fn teachers(&self) -> &[usize] {
-        match &self.lesson {
-            Lesson::Objective(_) => &[],
-            Lesson::Snapshots(of, _) => of.teachers(),
-        }
-    }
-
-    /// Tells losses apart, as far as they can be: a host's callbacks are all one.
+    /// Tells losses apart, as far as they can be: a host's callbacks are all one, and what is drawn is known by the
+    /// training's collection and seed.
     pub(crate) fn digest(&self) -> Value {
         let lesson = match &self.lesson {
             Lesson::Objective(Objective::Probe(probe, batch)) => json!([probe.digest(), batch]),
             Lesson::Objective(Objective::Host(_)) => json!("host"),
-            Lesson::Snapshots(of, batch) => json!([of.digest(), batch]),
+            Lesson::Snapshots(of) => json!([of.chain, of.batch]),
         };
         json!({"steps": self.steps, "objective": lesson})
     }
@@ -138,21 +173,25 @@ impl<'a> BehaviourLoss<'a> {
                     }
                 }
             }
-            Lesson::Snapshots(of, batch) => {
-                let together = TOGETHER * parameters;
+            Lesson::Snapshots(Distilling { batch, drawn, .. }) => {
+                let drawn = drawn
+                    .as_ref()
+                    .ok_or_else(|| Error::Internal("a behaviour loss that has not begun".into()))?;
+                let batch = batch.unwrap_or(BATCH);
+                let latents = taken.latents.len() / losses.len();
                 let groups = taken
                     .weights
-                    .chunks(together)
-                    .zip(taken.likeness.chunks(TOGETHER * of.teachers().len()))
-                    .zip(gradients.chunks_mut(together))
+                    .chunks(TOGETHER * parameters)
+                    .zip(taken.latents.chunks(TOGETHER * latents))
+                    .zip(gradients.chunks_mut(TOGETHER * parameters))
                     .zip(losses.chunks_mut(TOGETHER))
                     .zip(0u64..);
                 spread(
                     groups,
                     0,
-                    |((((networks, likeness), gradients), losses), number)| {
-                        let minibatch = of.minibatch(&mut stream(number), *batch);
-                        minibatch.gradients(networks, likeness, cancel, gradients, losses)
+                    |((((networks, z), gradients), losses), number)| {
+                        let minibatch = drawn.minibatch(&mut stream(number), batch);
+                        minibatch.gradients(networks, z, cancel, gradients, losses)
                     },
                 )?;
             }

@@ -7,22 +7,25 @@
 
 use std::slice::from_ref;
 
-use xxhash_rust::xxh3::Xxh3Default;
-
 use crate::chain::{Chain, Rows, Runner, Targets, spread};
 use crate::collection::{Collection, evenly, split};
 use crate::error::{Error, Result};
 use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose, Stream};
 use crate::product::times_transposed;
+use crate::progress::Meter;
 use crate::refine::adamw::AdamW;
 use crate::refine::inputs::draw;
 
-/// Inputs that are drawn, and the most numbers that they, or what is said of them, may have (256 MB of float32).
+/// Inputs that are drawn, and the fewest by which networks learn anything.
 const INPUTS: usize = 20_000;
+const FEWEST: usize = 1_000;
+/// The most numbers that inputs, and what is said of them, may each have (256 MB of float32).
 const NUMBERS: usize = 1 << 26;
-/// Snapshots that say what an input is: as many as a generator keeps latents.
+/// Snapshots that say what an input is: as many as a generator keeps latents, or as many as leave room for so many
+/// inputs.
 const TEACHERS: usize = 1024;
+const ROOM: usize = 5_000;
 /// Snapshots that an input is moved by, others at each step.
 const MOVERS: usize = 8;
 /// Steps of that, and their rate for inputs of a unit deviation.
@@ -32,68 +35,98 @@ const RATE: f64 = 0.05;
 const DISAGREEMENT: f32 = 0.1;
 /// How far a sample's target lies from the snapshots' mean, as a share of how far the snapshots' logits do.
 const OWN: f32 = 0.7;
-/// Inputs that go through together.
+/// Inputs that go through together, and parts of so many between two reports of progress.
 const TOGETHER: usize = 500;
+const PARTS: usize = 8;
+
+/// Bytes that inputs and what is said of them take, at most.
+pub(super) const MEMORY: u64 = 2 * (NUMBERS * size_of::<f32>()) as u64;
+
+/// How many inputs are drawn for networks of `snapshots`, and how many of those say what they are.
+///
+/// Fails with [`Error::InvalidArgument`] where an example or what is said of it is too large, or networks have one
+/// output.
+pub(super) fn sizes(runner: &Runner, snapshots: usize) -> Result<(usize, usize)> {
+    let (each, classes) = (runner.inputs(), runner.outputs());
+    let fit = (NUMBERS / (classes * ROOM)).max(MOVERS);
+    let teachers = snapshots.min(TEACHERS).min(fit);
+    let inputs = INPUTS.min(NUMBERS / each.max(classes * teachers));
+    if inputs < FEWEST || classes < 2 {
+        return Err(Error::invalid(format!(
+            "networks of {each} inputs and {classes} classes: distilling wants 2 classes and {FEWEST} random inputs at least, and there is room for {inputs}; give a probe"
+        )));
+    }
+    Ok((inputs, teachers))
+}
 
 /// Inputs that the library drew, and what snapshots say of them.
-pub struct Distillation {
+pub(super) struct Distillation {
     runner: Runner,
     /// [inputs, numbers of one]
     inputs: Vec<f32>,
     /// The teachers' centred logits, [inputs, classes, teachers].
     logits: Vec<f32>,
-    /// Their places in the collection.
-    teachers: Vec<usize>,
+    teachers: usize,
+    /// Their latents, [teachers, latents].
+    known: Vec<f32>,
 }
 
 impl Distillation {
-    /// Draws inputs and asks the snapshots that training with `collection` learns from, 1,024 at most, evenly over it.
-    /// Outputs are taken for logits, and inputs for standardized: of mean 0 and deviation 1.
+    /// Draws inputs and asks the snapshots that training with `collection` learns from, evenly over it, whose latents
+    /// are among `encoded` [snapshots, latents]. Outputs are taken for logits, and inputs for standardized: of mean 0
+    /// and deviation 1.
     ///
-    /// Fails with [`Error::Mismatch`] where the chain does not fit the layout, and with
-    /// [`Error::InvalidArgument`] where an example is too large, networks have one output, or a snapshot gives no
-    /// number.
+    /// Fails as [`sizes`] does, with [`Error::Mismatch`] where the chain does not fit the layout, and with
+    /// [`Error::InvalidArgument`] where a snapshot gives no number.
     pub fn new(
         collection: &Collection,
+        encoded: &[f32],
         chain: &Chain,
         seed: u64,
         cancel: &Cancel,
+        progress: &mut dyn FnMut(&Meter, u64) -> Result<()>,
     ) -> Result<Distillation> {
-        let layout = collection.layout();
-        let runner = Runner::new(chain, layout)?;
-        let teachers = evenly(&split(collection.len()).0, TEACHERS);
-        let (each, classes) = (runner.inputs(), runner.outputs());
-        let said = classes * teachers.len();
-        let count = INPUTS.min(NUMBERS / each.max(said));
-        if count == 0 || classes < 2 {
-            return Err(Error::invalid(format!(
-                "networks of {each} inputs and {classes} outputs do not say on random inputs what they learned: at most {NUMBERS} and at least 2 of them; give a probe"
-            )));
-        }
+        let runner = Runner::new(chain, collection.layout())?;
+        let train = split(collection.len()).0;
+        let (count, teachers) = sizes(&runner, train.len())?;
+        let chosen = evenly(&train, teachers);
+        let (each, said) = (runner.inputs(), runner.outputs() * teachers);
         let asked = Teachers {
-            networks: teachers.iter().map(|i| collection.weights(*i)).collect(),
+            networks: chosen.iter().map(|i| collection.weights(*i)).collect(),
             runner: &runner,
             cancel,
         };
         let (mut inputs, mut logits) = (vec![0.0; count * each], vec![0.0; count * said]);
-        let parts = inputs
+        let mut parts = inputs
             .chunks_mut(TOGETHER * each)
-            .zip(logits.chunks_mut(TOGETHER * said));
-        spread(parts.zip(0u64..), 0, |((inputs, logits), number)| {
-            let mut stream = Noise::new(seed).stream(Purpose::Distillation, number, 0);
-            for input in inputs.chunks_exact_mut(each) {
-                draw(&chain.input, &mut stream, input);
-            }
-            asked.agree(inputs, &mut stream)?;
-            asked.say(inputs, logits)
-        })?;
+            .zip(logits.chunks_mut(TOGETHER * said))
+            .zip(0u64..);
+        let meter = Meter::new("inputs", 0, count as u64);
+        for done in (0..count).step_by(PARTS * TOGETHER) {
+            spread(
+                parts.by_ref().take(PARTS),
+                0,
+                |((inputs, logits), number)| {
+                    let mut stream = Noise::new(seed).stream(Purpose::Distillation, number, 0);
+                    for input in inputs.chunks_exact_mut(each) {
+                        draw(&chain.input, &mut stream, input);
+                    }
+                    asked.agree(inputs, &mut stream)?;
+                    asked.say(inputs, logits)
+                },
+            )?;
+            progress(&meter, count.min(done + PARTS * TOGETHER) as u64)?;
+        }
         if logits.iter().any(|x| !x.is_finite()) {
             return Err(Error::invalid(format!(
                 "{}: a snapshot gives no number for some input; leave out those that diverged",
                 collection.path().display()
             )));
         }
+        let latents = encoded.len() / collection.len();
+        let known = chosen.iter().map(|i| &encoded[i * latents..][..latents]);
         Ok(Distillation {
+            known: known.flatten().copied().collect(),
             runner,
             inputs,
             logits,
@@ -101,20 +134,11 @@ impl Distillation {
         })
     }
 
-    /// How many there are.
-    pub(super) fn inputs(&self) -> usize {
-        self.inputs.len() / self.runner.inputs()
-    }
-
-    pub(super) fn teachers(&self) -> &[usize] {
-        &self.teachers
-    }
-
     /// Random inputs, `size` of them.
-    pub(super) fn minibatch(&self, stream: &mut Stream, size: usize) -> Minibatch<'_> {
-        let drawn = (0..size).map(|_| stream.below(self.inputs()) as u32);
-        let places: Vec<u32> = drawn.collect();
-        let said = self.runner.outputs() * self.teachers.len();
+    pub fn minibatch(&self, stream: &mut Stream, size: usize) -> Minibatch<'_> {
+        let count = self.inputs.len() / self.runner.inputs();
+        let places: Vec<u32> = (0..size).map(|_| stream.below(count) as u32).collect();
+        let said = self.runner.outputs() * self.teachers;
         let mut logits = Vec::with_capacity(size * said);
         for at in &places {
             logits.extend_from_slice(&self.logits[*at as usize * said..][..said]);
@@ -124,15 +148,6 @@ impl Distillation {
             places,
             logits,
         }
-    }
-
-    /// Tells them apart.
-    pub(super) fn digest(&self) -> String {
-        let mut hash = Xxh3Default::new();
-        hash.update(bytemuck::cast_slice(&self.inputs));
-        hash.update(bytemuck::cast_slice(&self.logits));
-        hash.update(format!("{:?}", self.runner).as_bytes());
-        format!("{:032x}", hash.digest128())
     }
 }
 
@@ -146,11 +161,11 @@ pub(super) struct Minibatch<'a> {
 
 impl Minibatch<'_> {
     /// Writes the loss of each of `networks` [n, parameters] to `losses`, and its gradient to `gradients`: the mean
-    /// cross-entropy with what a network should say, by its likeness to the teachers [n, teachers].
+    /// cross-entropy with what a network of its latents, of `z` [n, latents], should say.
     pub fn gradients(
         &self,
         networks: &[f32],
-        likeness: &[f32],
+        z: &[f32],
         cancel: &Cancel,
         gradients: &mut [f32],
         losses: &mut [f64],
@@ -159,7 +174,7 @@ impl Minibatch<'_> {
         let each = self.places.len() * runner.outputs();
         let networks = networks.chunks_exact(runner.parameters());
         let gradients = gradients.chunks_exact_mut(runner.parameters());
-        let wanted = self.wanted(likeness);
+        let wanted = self.wanted(z);
         let rows = networks.zip(gradients).zip(losses);
         for (((network, gradient), loss), wanted) in rows.zip(wanted.chunks_exact(each)) {
             let rows = Rows::At(&self.of.inputs, &self.places);
@@ -169,19 +184,24 @@ impl Minibatch<'_> {
         Ok(())
     }
 
-    /// Class probabilities [networks, inputs, classes] of the logits that the teachers' are fitted by: with z the
-    /// network's latents, z_k those of the m teachers, of unit variance, and l_k their logits of mean l, least squares
-    /// gives l + sum_k (z . z_k) (l_k - l) / m.
-    fn wanted(&self, likeness: &[f32]) -> Vec<f32> {
-        let m = self.of.teachers.len();
-        let mut shares = likeness.to_vec();
-        for shares in shares.chunks_exact_mut(m) {
-            let mean = shares.iter().sum::<f32>() / m as f32;
-            let own = |z: f32| (1.0 + OWN * (z - mean)) / m as f32;
-            shares.iter_mut().for_each(|z| *z = own(*z));
+    /// Class probabilities [n, inputs, classes] of the logits that the teachers' are fitted by: with z_k the latents
+    /// of the m teachers, of unit variance, and l_k their logits of mean l, least squares gives
+    /// l + sum_k (z . z_k) (l_k - l) / m. Fewer teachers than latents would scatter by the root of their share.
+    fn wanted(&self, z: &[f32]) -> Vec<f32> {
+        let Distillation {
+            teachers: m, known, ..
+        } = self.of;
+        let latents = known.len() / m;
+        let mut shares = vec![0.0; z.len() / latents * m];
+        times_transposed(z, known, latents, &mut shares);
+        let own = OWN * (*m as f32 / latents as f32).sqrt().min(1.0);
+        for shares in shares.chunks_exact_mut(*m) {
+            let mean = shares.iter().sum::<f32>() / *m as f32;
+            let share = |likeness: f32| (1.0 + own * (likeness - mean)) / *m as f32;
+            shares.iter_mut().for_each(|x| *x = share(*x));
         }
         let mut wanted = vec![0.0; shares.len() / m * (self.logits.len() / m)];
-        times_transposed(&shares, &self.logits, m, &mut wanted);
+        times_transposed(&shares, &self.logits, *m, &mut wanted);
         wanted
             .chunks_exact_mut(self.of.runner.outputs())
             .for_each(softmax);
@@ -274,6 +294,7 @@ fn softmax(logits: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Fit;
     use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect};
     use crate::layout::{Dtype, TensorSpec};
     use crate::tensor::Tensor;
@@ -357,64 +378,76 @@ mod tests {
         );
     }
 
+    /// What the collection's snapshots say, and their latents.
+    fn made(collection: &Collection, seed: u64) -> (Distillation, Fit) {
+        let train = split(collection.len()).0;
+        let fit = Fit::new(collection, &train, None, &mut |_, _| Ok(())).unwrap();
+        let mut seen = Vec::new();
+        let of = Distillation::new(
+            collection,
+            &fit.encoded,
+            &chain(),
+            seed,
+            &Cancel::new(),
+            &mut |_, done| {
+                seen.push(done);
+                Ok(())
+            },
+        );
+        assert_eq!(seen, [4000, 8000, 12000, 16000, 20000]);
+        (of.unwrap(), fit)
+    }
+
     #[test]
-    fn a_network_should_say_what_the_teachers_do_that_its_latents_are_like() {
+    fn a_network_should_say_what_the_snapshots_do_that_its_latents_are_like() {
         let folder = tempfile::tempdir().unwrap();
         let collection = collected(folder.path(), CLASSES);
-        let made = |seed| Distillation::new(&collection, &chain(), seed, &Cancel::new()).unwrap();
-        let one = made(1);
-        assert_eq!(one.inputs(), super::INPUTS);
-        assert_eq!(one.digest(), made(1).digest());
-        assert_ne!(one.digest(), made(2).digest());
-        let m = one.teachers().len();
-        let networks: Vec<f32> = one.teachers()[..2]
-            .iter()
-            .flat_map(|i| collection.weights(*i).to_vec())
-            .collect();
-        let losses = |likeness: &[f32]| {
+        let (one, fit) = made(&collection, 1);
+        assert_eq!(one.inputs, made(&collection, 1).0.inputs);
+        assert_ne!(one.inputs, made(&collection, 2).0.inputs);
+        // On both sides of the first one that is held out.
+        let pair = [3, 6];
+        assert!(split(collection.len()).1.contains(&5));
+        let of = |i: usize| collection.weights(i).to_vec();
+        let networks = pair.map(of).concat();
+        let losses = |z: &[f32]| {
             let mut stream = Noise::new(1).stream(Purpose::Behaviour, 0, 0);
             let (mut gradients, mut losses) = (vec![0.0; networks.len()], [0.0; 2]);
             one.minibatch(&mut stream, 1000)
-                .gradients(
-                    &networks,
-                    likeness,
-                    &Cancel::new(),
-                    &mut gradients,
-                    &mut losses,
-                )
+                .gradients(&networks, z, &Cancel::new(), &mut gradients, &mut losses)
                 .unwrap();
             losses
         };
-        let like = |teacher: [usize; 2]| {
-            let mut likeness = vec![0.0; 2 * m];
-            for (row, teacher) in likeness.chunks_exact_mut(m).zip(teacher) {
-                row[teacher] = m as f32;
-            }
-            losses(&likeness)
-        };
-        let (plain, own, other) = (losses(&vec![0.0; 2 * m]), like([0, 1]), like([1, 0]));
+        let latents = |i: usize| fit.encoded[i * fit.latents..][..fit.latents].to_vec();
+        let plain = losses(&vec![0.0; 2 * fit.latents]);
+        let own = losses(&pair.map(latents).concat());
+        let mut turned = pair;
+        turned.reverse();
+        let other = losses(&turned.map(latents).concat());
         for network in 0..2 {
             assert!(
-                own[network] < plain[network] && plain[network] < other[network],
+                own[network] < 0.8 * plain[network] && plain[network] < other[network],
                 "{own:?} {plain:?} {other:?}"
             );
         }
     }
 
     #[test]
-    fn what_says_nothing_is_refused() {
+    fn teachers_make_room_for_inputs() {
         let folder = tempfile::tempdir().unwrap();
-        let collection = collected(folder.path(), 1);
-        let error = refused(&collection, &Cancel::new());
-        assert!(error.to_string().contains("at least 2 of them"), "{error}");
-        let cancel = Cancel::new();
-        cancel.cancel();
-        let error = refused(&collected(folder.path(), CLASSES), &cancel);
-        assert!(matches!(error, Error::Cancelled), "{error}");
-    }
-
-    fn refused(collection: &Collection, cancel: &Cancel) -> Error {
-        let made = Distillation::new(collection, &chain(), 1, cancel);
-        made.err().unwrap()
+        for (outputs, snapshots, wanted) in [
+            (CLASSES, 300, Some((20_000, 300))),
+            (CLASSES, 5000, Some((16_384, 1024))),
+            (1000, 300, Some((5162, 13))),
+            (1000, 5, Some((13_421, 5))),
+            (20_000, 300, None),
+            (1, 300, None),
+        ] {
+            let collection = collected(folder.path(), outputs);
+            let runner = Runner::new(&chain(), collection.layout()).unwrap();
+            let found = sizes(&runner, snapshots);
+            assert_eq!(found.ok(), wanted, "{outputs} {snapshots}");
+            std::fs::remove_dir_all(collection.path()).unwrap();
+        }
     }
 }

@@ -19,7 +19,6 @@ pub use adamw::AdamW;
 pub(crate) use adamw::{BETA1, BETA2, EPSILON};
 pub use behaviour::BehaviourLoss;
 pub(crate) use behaviour::Taken;
-pub use distill::Distillation;
 pub use examples::Examples;
 pub(crate) use polish::one_cycle;
 pub use polish::{At, GradientFn, Objective, Polish};

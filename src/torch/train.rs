@@ -156,7 +156,7 @@ pub(crate) fn train(
         ));
     }
     if let Some(behaviour) = &behaviour {
-        behaviour.check()?;
+        behaviour.check(&given)?;
         if options.engine != EngineName::Default {
             return Err(Error::invalid(
                 "a behaviour loss is for the default engine; leave it out, or choose that one",

@@ -107,6 +107,12 @@ fn what_teaches_nothing_is_one_line() {
         error.contains("minibatches of 7 from a probe of 6 examples"),
         "{error}"
     );
+    let many = ["--distill", "--behaviour-batch", "20001"];
+    let error = place.fails(&[&TRAIN[..], &SPEC, &many].concat());
+    assert!(
+        error.contains("minibatches of 20001 from 20000 inputs that the library draws"),
+        "{error}"
+    );
     let paper = [&TRAIN[..], &PROBE, &SPEC, &["--engine", "paper"]].concat();
     let error = place.fails(&paper);
     assert!(

@@ -1,6 +1,6 @@
 //! `pdiff train`.
 
-use pdiff::refine::{BehaviourLoss, Distillation, Examples, Objective, Probe};
+use pdiff::refine::{BehaviourLoss, Examples, Objective, Probe};
 use pdiff::symmetry::{AlignOptions, Spec};
 use pdiff::{Cancel, Collection, EngineName, Error, Report, Result, TrainOptions, train_by};
 use serde_json::json;
@@ -35,10 +35,7 @@ pub fn run(args: &Train) -> Result<Answer> {
                     probe = Probe::new(collection.layout(), &chain, inputs, labels)?;
                     BehaviourLoss::new(Objective::Probe(&probe, batch))
                 }
-                None => {
-                    let of = Distillation::new(&collection, &chain, args.seed, &Cancel::new())?;
-                    BehaviourLoss::distilling(of, batch)
-                }
+                None => BehaviourLoss::distilling(chain, batch),
             };
             loss.steps = args.behaviour_steps;
             Some(loss)

@@ -32,7 +32,7 @@ const SPREAD: Spread = Spread {
     cost: 10.0,
     kept: 1.05,
 };
-/// The same where samples are to do what snapshots do on average: as no two of them do that, this loss never rests.
+/// The same where samples are to do what snapshots do on inputs that are no data: this loss never rests.
 const SPREAD_DISTILLED: Spread = Spread {
     cost: 100.0,
     kept: 1.3,

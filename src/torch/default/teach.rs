@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions};
 use crate::layout::Layout;
 use crate::noise::{Noise, Purpose};
-use crate::product::times_transposed;
 use crate::progress::Meter;
 use crate::refine::{BehaviourLoss, Taken, one_cycle};
 
@@ -42,11 +41,12 @@ pub(super) fn teach(
     let seed = job.options.seed ^ SEED;
     let noise = Noise::new(seed);
     if let (Device::Cpu, Some(whole)) = (job.device, memory::whole()) {
-        fits(
-            behaviour::memory(codec.latents, parameters, NETWORKS),
-            whole,
-        )?;
+        let learner = behaviour::memory(codec.latents, parameters, NETWORKS);
+        fits(learner + loss.memory(), whole)?;
     }
+    let (collection, cancel, drawing) = (job.collection, job.cancel, job.options.seed);
+    let mut tell = |meter: &Meter, done| job.tick(meter, done, f64::NAN);
+    loss.begin(collection, &codec.encoded, drawing, cancel, &mut tell)?;
     let (decoder, residual) = matrix(job, codec)?;
     let mut learner = Learner::new(codec, decoder, noise, loss.is_distilled())?;
     let (mut step, mut curve) = (
@@ -68,12 +68,6 @@ pub(super) fn teach(
     let meter = Meter::new("behaviour", step, loss.steps);
     let mut weights = vec![0.0; NETWORKS * parameters];
     let mut gradients = vec![0.0; NETWORKS * parameters];
-    let teachers = loss.teachers().iter();
-    let known: Vec<f32> = teachers
-        .flat_map(|i| &codec.encoded[i * codec.latents..][..codec.latents])
-        .copied()
-        .collect();
-    let mut likeness = vec![0.0; NETWORKS * loss.teachers().len()];
     let mut sum = 0.0;
     while step < loss.steps {
         let batch = Batch {
@@ -85,7 +79,6 @@ pub(super) fn teach(
             cancel: job.cancel,
         };
         let flowed = sampler.flowed(&batch)?;
-        times_transposed(&flowed, &known, codec.latents, &mut likeness);
         let networks = learner.networks(&flowed)?;
         copy_out(&networks.decoded, &mut weights)?;
         for (weights, number) in weights.chunks_exact_mut(parameters).zip(batch.first..) {
@@ -96,12 +89,16 @@ pub(super) fn teach(
             seed,
             step,
             weights: &weights,
-            likeness: &likeness,
+            latents: &flowed,
         };
         let value = loss.gradients(&taken, parameters, job.cancel, &mut gradients)?;
         if !value.is_finite() {
             return Err(Error::invalid(format!(
-                "the behaviour loss is {value} at step {step}; look for NaN in the probe, or for a scale that its networks were not trained on"
+                "the behaviour loss is {value} at step {step}; look for NaN in {}, or for a scale that its networks were not trained on",
+                match loss.is_distilled() {
+                    true => "the snapshots",
+                    false => "the probe",
+                }
             )));
         }
         for gradient in gradients.chunks_exact_mut(parameters) {
@@ -121,7 +118,7 @@ pub(super) fn teach(
         }
         job.tick(&meter, step, value)?;
     }
-    report.gates.extend(fell(&curve));
+    report.gates.extend(fell(&curve, loss.is_distilled()));
     report.curves.push(curve);
     learner.taught()
 }
@@ -190,7 +187,7 @@ fn factors(layout: &Layout, scales: &[f32]) -> Vec<f32> {
 }
 
 /// Whether the loss fell, from one point of its curve to the last, which is another; losses may have any sign.
-fn fell(curve: &Curve) -> Option<Gate> {
+fn fell(curve: &Curve, is_distilled: bool) -> Option<Gate> {
     let [(_, first), .., (_, last)] = curve.points[..] else {
         return None;
     };
@@ -200,7 +197,11 @@ fn fell(curve: &Curve) -> Option<Gate> {
             "samples learned what networks should do: their loss fell from {first:.3} to {last:.3}"
         ),
         false => format!(
-            "the behaviour loss rose from {first:.3} to {last:.3}; check that the probe is scaled as the networks' training data was"
+            "the behaviour loss rose from {first:.3} to {last:.3}; check that {}",
+            match is_distilled {
+                true => "networks were trained on inputs of mean 0 and deviation 1",
+                false => "the probe is scaled as the networks' training data was",
+            }
         ),
     };
     // Of the larger of both, so at least -2.
@@ -231,10 +232,13 @@ mod tests {
     fn a_loss_of_any_sign_is_seen_to_fall_or_to_rise() {
         let gate = |losses: &[f64]| {
             let points = losses.iter().map(|loss| (1, *loss)).collect();
-            fell(&Curve {
-                name: String::new(),
-                points,
-            })
+            fell(
+                &Curve {
+                    name: String::new(),
+                    points,
+                },
+                false,
+            )
         };
         assert!(gate(&[]).is_none() && gate(&[0.5]).is_none());
         for (losses, falls) in [
