@@ -92,7 +92,7 @@ def report(name, rig, cells, is_kept):
         "budgets": figures.budgets(cells),
         "cost": figures.cost(cells),
         "rivals": [figures.PUBLISHED] * bool(rig.published) + [figures.CONTROL] * rig.has_control,
-        "gates": {f"z{zoo}-g{seed}": cell["gates"] for zoo, seed, _, cell in cells},
+        "gates": {generator: failed for *_, cell in cells for generator, failed in cell["gates"].items()},
     }
     for budget, rows in result["budgets"].items():
         print(f"\n{name}, {budget}\n")

@@ -60,18 +60,19 @@ class Maker:
                         print(f"{self.folder.name}: {name}", flush=True)
                         self.evaluate(zoo_seed, generator_seed, polish, file)
                     cells.append(json.loads(file.read_text()))
-                generator = self.judged(zoo_seed, generator_seed)
+                judged = self.judged(zoo_seed, generator_seed)
                 cell = {
                     **of_best_rates(cells),
-                    "bytes": self.sizes(zoo_seed, generator),
-                    "gates": self.failed(generator),
+                    "bytes": self.sizes(zoo_seed, judged[0]),
+                    "gates": {generator.stem: self.failed(generator) for generator in judged},
                 }
                 made.append((zoo_seed, generator_seed, budget, cell))
         return made
 
     def judged(self, zoo_seed, generator_seed):
-        """The generator whose networks the rig is about."""
-        return self.folder / f"z{zoo_seed}-g{generator_seed}{'-taught' if self.rig.is_taught else ''}.pdiff"
+        """The generators whose networks the rig is about."""
+        kinds = ["-taught", "-distilled"] if self.rig.is_taught else [""]
+        return [self.folder / f"z{zoo_seed}-g{generator_seed}{kind}.pdiff" for kind in kinds]
 
     def sizes(self, zoo_seed, generator):
         """Bytes of a zoo and of a generator."""
@@ -96,7 +97,7 @@ class Maker:
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
         if self.rig.is_taught:
-            command += ["--beside", f"{DISTILLED}={self.distilled(collection, generator, generator_seed)}"]
+            command += ["--beside", f"{DISTILLED}={self.distilled(collection, zoo_seed, generator_seed)}"]
             command += ["--beside", f"{TAUGHT}={self.taught(collection, zoo_seed, generator_seed)}"]
         if self.rig.has_control and self.pytorch:
             command += ["--beside", f"{CONTROL}={self.control(generator, generator_seed)}"]
@@ -168,17 +169,22 @@ class Maker:
         """Networks of a generator that also learned from the training images which networks work."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
         if not folder.exists():
-            training, held = self.teach(collection, generator_seed, f"--probe {self.probe}/probe.safetensors", folder)
-            times = self.times(zoo_seed, generator_seed)
-            write(times, {**json.loads(times.read_text()), "teaching": training, "teaching_bytes": held})
+            took = self.teach(collection, generator_seed, f"--probe {self.probe}/probe.safetensors", folder)
+            self.took("teaching", took, zoo_seed, generator_seed)
         return folder
 
-    def distilled(self, collection, generator, seed):
+    def distilled(self, collection, zoo_seed, generator_seed):
         """Networks of a generator that also learned from its snapshots what networks do."""
-        folder = generator.with_name(f"{generator.stem}-distilled")
+        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-distilled"
         if not folder.exists():
-            self.teach(collection, seed, "--distill", folder)
+            took = self.teach(collection, generator_seed, "--distill", folder)
+            self.took("distilling", took, zoo_seed, generator_seed)
         return folder
+
+    def took(self, what, measured, zoo_seed, generator_seed):
+        """Keeps what `measured` gave of a training."""
+        times, (seconds, held) = self.times(zoo_seed, generator_seed), measured
+        write(times, {**json.loads(times.read_text()), what: seconds, f"{what}_bytes": held})
 
     def teach(self, collection, seed, by, folder):
         """Makes a folder of a taught generator's networks, and gives what its training took, as `measured` does."""

@@ -306,7 +306,7 @@ def cost(made):
     mean = lambda values: sum(values) / len(values)
     average = lambda key: mean([s[key] for s in seconds]) if all(key in s for s in seconds) else None
     training, teaching = average("training"), average("teaching")
-    held = max(s.get("teaching_bytes", s["training_bytes"]) for s in seconds)
+    held = max(s[key] for s in seconds for key in s if key.endswith("_bytes"))
     snapshots = mean([cell["generator"]["snapshots"] for cell in cells])
     # Those that are held out were made with the zoo, and are no part of its price.
     held_out = mean([row["score"]["n"] for cell in cells for row in cell["rows"] if row["name"] == "held-out"])
@@ -318,6 +318,8 @@ def cost(made):
         "zoo_seconds": zoo,
         "training_seconds": training,
         "teaching_seconds": teaching,
+        # None of cells that were made before it was kept.
+        "distilling_seconds": average("distilling"),
         "training_bytes": held,
         "seconds_a_member": member,
         "seconds_a_sample": sample,

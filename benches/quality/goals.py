@@ -23,8 +23,9 @@ from figures import (
 
 FULL_RANK = "Gaussian, all comp."
 STORED = "stored members"
-# What a budget without data at sampling is called: distilled samples saw none at all, taught ones in training.
-BUDGETS = {DISTILLED: "weights only", TAUGHT: "weights only, taught by data"}
+# Those of ours that learned what networks do, and what is added to a budget's name: distilled samples saw no data but
+# what the budget gives them, taught ones in training.
+SAW = {DISTILLED: "", TAUGHT: ", taught by data"}
 WHICH = {PUBLISHED: "published flow", CONTROL: "the control, taught on noise,"}
 # Users' case 30, whose goal is the zoo's mean.
 CASE = "i-cnn"
@@ -64,16 +65,20 @@ def branches(_, rig):
     budgets = rig["budgets"]
     rows = budgets["weights only"]
     for mine in learned(rows):
-        yield as_good(rows, mine, BUDGETS[mine], 0.005)
+        budget = called("weights only", mine)
+        yield as_good(rows, mine, budget, 0.005)
         overlap, target = rows[mine]["overlap"][0], rows["held-out"]["overlap"][0]
-        yield BUDGETS[mine], "overlap within .02", beside(rows, mine, "overlap"), abs(overlap - target) <= 0.02
+        yield budget, "overlap within .02", beside(rows, mine, "overlap"), abs(overlap - target) <= 0.02
         yield spread(rows, mine)
-    yield as_good(budgets["polish 1%"], TAUGHT, "polish 1%", 0.002)
+        yield from rivalled(rows, mine, [rival for rival in rig["rivals"] if rival == CONTROL])
     rows = budgets["polish 1%"]
-    mine, target = rows[TAUGHT]["NP1"][0], rows["held-out"]["NP1"][0]
-    yield "polish 1%", "half of held-out's N&P(1)", beside(rows, TAUGHT, "NP1"), mine >= target / 2
-    mine, target = rows[TAUGHT]["ens"][0], rows["zoo"]["ens"][0]
-    yield "polish 1%", "ten together within .3 pp", beside(rows, TAUGHT, "ens", "zoo"), mine >= target - 0.003
+    for mine in learned(rows):
+        budget = called("polish 1%", mine)
+        yield as_good(rows, mine, budget, 0.002)
+        reached, target = rows[mine]["NP1"][0], rows["held-out"]["NP1"][0]
+        yield budget, "half of held-out's N&P(1)", beside(rows, mine, "NP1"), reached >= target / 2
+        reached, target = rows[mine]["ens"][0], rows["zoo"]["ens"][0]
+        yield budget, "ten together within .3 pp", beside(rows, mine, "ens", "zoo"), reached >= target - 0.003
     yield from together(budgets)
 
 
@@ -85,36 +90,58 @@ def seeds(name, rig):
             accuracy, target = rows[mine]["mean"][0], rows["zoo"]["mean"][0]
             text = f"{beside(rows, mine, 'mean', 'zoo')} (the case's own: about .89), at distance {shown(rows[mine], 'novel')}"
             reached = accuracy >= target - 0.005 and is_far(rows, mine)
-            yield BUDGETS[mine], "the zoo's accuracy - .5 pp, no copies", text, reached
+            yield called("weights only", mine), "the zoo's accuracy - .5 pp, no copies", text, reached
         yield spread(rows, mine)
-        # Only data makes a generator of the control's networks.
-        rivals = [rival for rival in rig["rivals"] if rival != CONTROL or mine == TAUGHT]
-        yield from beaten(rows, mine, rivals)
+        yield from beaten(rows, mine)
+        yield from rivalled(rows, mine, rig["rivals"])
     if name != CASE:
-        yield as_good(budgets["polish 1%"], TAUGHT, "polish 1%", 0.02)
-    mine, target = budgets["polish 10%"][TAUGHT], stored(budgets, "mean", max)
-    text = f"{shown(mine, 'mean')} for {shown(target, 'mean')}"
-    reached = mine["mean"][0] >= target["mean"][0] and is_far(budgets["polish 10%"], TAUGHT)
-    yield "polish 10%", "accuracy of a stored member polished as long, or not at all", text, reached
+        rows = budgets["polish 1%"]
+        for mine in learned(rows):
+            yield as_good(rows, mine, called("polish 1%", mine), 0.02)
+    rows, target = budgets["polish 10%"], stored(budgets, "mean", max)
+    for mine in learned(rows):
+        text = f"{shown(rows[mine], 'mean')} for {shown(target, 'mean')}"
+        reached = rows[mine]["mean"][0] >= target["mean"][0] and is_far(rows, mine)
+        budget = called("polish 10%", mine)
+        yield budget, "accuracy of a stored member polished as long, or not at all", text, reached
     yield from together(budgets)
 
 
 def learned(rows):
     """Those of ours that learned what networks do, and were measured."""
-    return [name for name in BUDGETS if name in rows]
+    return [name for name in SAW if name in rows]
 
 
-def beaten(rows, mine, rivals):
-    """The best baseline at least as far from the zoo, and rivals at any distance."""
+def called(budget, mine):
+    """A budget, with what a generator had seen before."""
+    return budget + SAW[mine]
+
+
+def beaten(rows, mine):
+    """The best baseline at least as far from the zoo."""
+    budget, goal = called("weights only", mine), "best baseline beaten by 3 errors"
     others = {other: row for other, row in far(rows, mine).items() if other != PUBLISHED}
-    for other in ([best(others, mine)] if others else []) + rivals:
-        goal = f"{WHICH.get(other, 'best baseline')} beaten by 3 errors"
-        if other not in rows:
-            yield BUDGETS[mine], goal, "not measured: that needs PyTorch (`make pytorch`)", False
+    if not others:
+        yield budget, goal, "there is none as far from the zoo", True
+        return
+    yield budget, goal, *above(rows, mine, best(others, mine))
+
+
+def rivalled(rows, mine, rivals):
+    """Rivals, at any distance. Only data makes a generator of the control's networks."""
+    for rival in rivals:
+        if rival == CONTROL and mine != TAUGHT:
             continue
-        mean, error = rows[other]["gap"][mine]
-        text = f"{shown(rows[mine], 'mean')} for {shown(rows[other], 'mean')} of {other}"
-        yield BUDGETS[mine], goal, text, -mean > 3 * error
+        result = ("not measured: that needs PyTorch (`make pytorch`)", False)
+        if rival in rows:
+            result = above(rows, mine, rival)
+        yield called("weights only", mine), f"{WHICH[rival]} beaten by 3 errors", *result
+
+
+def above(rows, mine, other):
+    """Accuracies, and whether ours is above by 3 errors."""
+    mean, error = rows[other]["gap"][mine]
+    return f"{shown(rows[mine], 'mean')} for {shown(rows[other], 'mean')} of {other}", -mean > 3 * error
 
 
 def stored(budgets, column, better):
@@ -126,7 +153,7 @@ def spread(rows, mine):
     """Neither collapsed nor scattered."""
     low, high = DISPERSION
     goal = f"dispersion {low} to {high}".replace(" 0.", " .")
-    return BUDGETS[mine], goal, shown(rows[mine], "disp"), low <= rows[mine]["disp"][0] <= high
+    return called("weights only", mine), goal, shown(rows[mine], "disp"), low <= rows[mine]["disp"][0] <= high
 
 
 def as_good(rows, mine, budget, lost):
@@ -143,19 +170,26 @@ def together(budgets):
     others = {name: row for name, row in rows.items() if (name == SWAG or name.startswith(SOUPS)) and row["ens"]}
     other = max(others, key=lambda name: others[name]["ens"][0])
     for mine in learned(rows):
+        budget = called("weights only", mine)
         text = f"{shown(rows[mine], 'ens')} for {shown(rows[other], 'ens')} of {other}"
         reached = rows[mine]["ens"][0] > rows[other]["ens"][0]
-        yield BUDGETS[mine], "ten together better than SWAG and soups", text, reached
+        yield budget, "ten together better than SWAG and soups", text, reached
+        yield budget, "ten together better than ten snapshots of one run", "not measured", False
     rows = budgets["polish 1%"]
-    accuracy = rows[TAUGHT]["ens"][0] >= rows["zoo"]["ens"][0] - 0.001
-    likelihood = rows[TAUGHT]["nll"][0] <= 1.01 * rows["zoo"]["nll"][0]
-    yield "polish 1%", "ten together within .1 pp of ten members", beside(rows, TAUGHT, "ens", "zoo"), accuracy
-    yield "polish 1%", "and within 1% of their log-likelihood", beside(rows, TAUGHT, "nll", "zoo"), likelihood
-    mine = budgets["polish 10%"][TAUGHT]
+    for mine in learned(rows):
+        budget = called("polish 1%", mine)
+        accuracy = rows[mine]["ens"][0] >= rows["zoo"]["ens"][0] - 0.001
+        likelihood = rows[mine]["nll"][0] <= 1.01 * rows["zoo"]["nll"][0]
+        yield budget, "ten together within .1 pp of ten members", beside(rows, mine, "ens", "zoo"), accuracy
+        yield budget, "and within 1% of their log-likelihood", beside(rows, mine, "nll", "zoo"), likelihood
+    rows = budgets["polish 10%"]
     accuracy, likelihood = stored(budgets, "ens", max), stored(budgets, "nll", min)
-    text = f"{shown(mine, 'ens')} for {shown(accuracy, 'ens')}; {shown(mine, 'nll')} for {shown(likelihood, 'nll')}"
-    reached = mine["ens"][0] >= accuracy["ens"][0] and mine["nll"][0] <= likelihood["nll"][0]
-    yield "polish 10%", "ten together no worse than stored members polished as long, or not at all", text, reached
+    for mine in learned(rows):
+        ours = rows[mine]
+        text = f"{shown(ours, 'ens')} for {shown(accuracy, 'ens')}; {shown(ours, 'nll')} for {shown(likelihood, 'nll')}"
+        reached = ours["ens"][0] >= accuracy["ens"][0] and ours["nll"][0] <= likelihood["nll"][0]
+        goal = "ten together no worse than stored members polished as long, or not at all"
+        yield called("polish 10%", mine), goal, text, reached
 
 
 def is_far(rows, mine):

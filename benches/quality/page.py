@@ -51,7 +51,9 @@ def warned(gates):
 def price(cost):
     taught = cost["teaching_seconds"] is not None
     generator = cost["teaching_seconds" if taught else "training_seconds"]
-    untaught = f" ({cost['training_seconds']:.0f} s without teaching)" if taught else ""
+    others = [(cost.get("distilling_seconds"), "distilled"), (cost["training_seconds"], "without teaching")]
+    told = ", ".join(f"{seconds:.0f} s {what}" for seconds, what in others if seconds is not None)
+    untaught = f" ({told})" if taught else ""
     # Rigs that were run before it was measured have none.
     memory = f", {cost['training_bytes'] / 1e9:.2f} GB of memory at its most" if "training_bytes" in cost else ""
     begin = (

@@ -121,6 +121,23 @@ class Goals(unittest.TestCase):
         self.assertTrue(said["weights only, taught by data", "best baseline beaten by 3 errors"])
         self.assertNotIn(("weights only", "the control, taught on noise, beaten by 3 errors"), said)
 
+    def test_polish_is_judged_by_what_was_seen_before(self):
+        judged = self.judged("S", table(row("distilled samples", 0.2)))
+        said = {(budget, goal): reached for budget, goal, _, reached in judged}
+        goal = "ten together within .3 pp"
+        self.assertFalse(said["polish 1%", goal])
+        self.assertFalse(said["polish 1%, taught by data", goal])
+        near = table(row("distilled samples", 0.2), row("taught samples", 0.899))
+        said = {(budget, goal): reached for budget, goal, _, reached in self.judged("S", near)}
+        self.assertFalse(said["polish 1%", goal])
+        self.assertTrue(said["polish 1%, taught by data", goal])
+
+    def test_where_no_baseline_is_as_far_there_is_none_to_beat(self):
+        near = [row(it["name"], 0.9, novelty=0.1) for it in ROWS if it["name"] in figures.baselines(table())]
+        judged = self.judged("I", table(*near))
+        said = {goal: (text, reached) for _, goal, text, reached in judged}
+        self.assertEqual(said["best baseline beaten by 3 errors"], ("there is none as far from the zoo", True))
+
 
 if __name__ == "__main__":
     unittest.main()
