@@ -27,7 +27,7 @@ pub struct BehaviourLoss<'a> {
 enum Lesson<'a> {
     /// Minimized over the generator's samples.
     Objective(Objective<'a>),
-    Snapshots(Distilling),
+    Snapshots(Box<Distilling>),
 }
 
 /// What snapshots do.
@@ -66,11 +66,11 @@ impl<'a> BehaviourLoss<'a> {
     pub fn distilling(chain: Chain, batch: Option<usize>) -> BehaviourLoss<'a> {
         BehaviourLoss {
             steps: BehaviourLoss::STEPS,
-            lesson: Lesson::Snapshots(Distilling {
+            lesson: Lesson::Snapshots(Box::new(Distilling {
                 chain,
                 batch,
                 drawn: None,
-            }),
+            })),
         }
     }
 
@@ -173,7 +173,8 @@ impl<'a> BehaviourLoss<'a> {
                     }
                 }
             }
-            Lesson::Snapshots(Distilling { batch, drawn, .. }) => {
+            Lesson::Snapshots(of) => {
+                let Distilling { batch, drawn, .. } = &**of;
                 let drawn = drawn
                     .as_ref()
                     .ok_or_else(|| Error::Internal("a behaviour loss that has not begun".into()))?;
