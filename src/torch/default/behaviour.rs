@@ -21,22 +21,14 @@ const SHAPE: BehaviourShape = BehaviourShape {
     blocks: 3,
     directions: 128,
 };
-/// How far apart latents are to stay.
-struct Spread {
-    /// What a share of the snapshots' variance costs, squared, that latents lack.
-    cost: f64,
-    /// What latents should have of that variance: free directions undo some of it.
-    kept: f64,
-}
-const SPREAD: Spread = Spread {
-    cost: 10.0,
-    kept: 1.05,
-};
+/// What a share of the snapshots' variance costs, squared, that latents lack.
+const LOST: f64 = 10.0;
 /// The same where samples are to do what snapshots do on inputs that are no data: this loss never rests.
-const SPREAD_DISTILLED: Spread = Spread {
-    cost: 100.0,
-    kept: 1.3,
-};
+const LOST_DISTILLED: f64 = 100.0;
+/// How fast what latents should keep follows what networks lack: free directions undo some of it, or add to it.
+const STEERING: f64 = 0.01;
+/// Bounds of what latents should keep, as a share of the snapshots' variance.
+const KEPT: (f64, f64) = (0.5, 3.0);
 /// What the squared distance of the samples' mean from the snapshots' costs, in units of their variance.
 const SHIFT: f64 = 1.0;
 /// What the free directions add costs, squared and in units of the snapshots' variance.
@@ -133,7 +125,10 @@ struct Terms {
     shares: Torch,
     /// The snapshots' variance.
     total: f64,
-    spread: Spread,
+    /// Of a share of it that latents lack, squared.
+    cost: f64,
+    /// The share that latents should have.
+    kept: f64,
 }
 
 impl Terms {
@@ -143,11 +138,8 @@ impl Terms {
         Ok(Terms {
             shares: tensor(&shares, &[-1], device)?,
             total,
-            spread: if is_distilled {
-                SPREAD_DISTILLED
-            } else {
-                SPREAD
-            },
+            cost: if is_distilled { LOST_DISTILLED } else { LOST },
+            kept: 1.0,
         })
     }
 
@@ -158,15 +150,25 @@ impl Terms {
         let kept = variances.f_mul(&self.shares)?.f_sum(Kind::Float)?;
         let lost = kept
             .f_neg()?
-            .f_add_scalar(self.spread.kept)?
+            .f_add_scalar(self.kept)?
             .f_clamp_min(0.0)?;
         let beyond = beyond.f_square()?.f_sum(Kind::Float)?;
         let shifted = moved.f_mean_dim(0i64, false, Kind::Float)?.f_square()?;
         let shifted = shifted.f_mul(&self.shares)?.f_sum(Kind::Float)?;
-        let spread = lost.f_square()?.f_mul_scalar(self.spread.cost)?;
+        let spread = lost.f_square()?.f_mul_scalar(self.cost)?;
         Ok(spread
             .f_add(&shifted.f_mul_scalar(SHIFT)?)?
             .f_add(&beyond.f_mul_scalar(BEYOND / (n * self.total))?)?)
+    }
+
+    /// Asks latents for more where networks [n, parameters] spread less than snapshots do, and for less where they
+    /// spread more. Asked of the networks themselves, spread costs more of what they do (docs/research.md).
+    fn steer(&mut self, decoded: &Torch) -> Result<()> {
+        let spread = decoded.f_var_dim(0i64, true, false)?.f_sum(Kind::Float)?;
+        let lacking = 1.0 - spread.f_double_value(&[])? / self.total;
+        let (low, high) = KEPT;
+        self.kept = (self.kept + STEERING * lacking).clamp(low, high);
+        Ok(())
     }
 }
 
@@ -256,6 +258,7 @@ impl Learner {
             .f_mul_scalar(1.0 / count as f64)?
             .f_add(&self.terms.loss(moved, beyond)?)?;
         let gradient = clipped(self.arena.gradients(&objective)?)?;
+        self.terms.steer(decoded)?;
         self.optimizer
             .step(&mut self.arena, &gradient, step as usize, rate)
     }
@@ -266,7 +269,14 @@ impl Learner {
         Ok(tensors)
     }
 
-    pub fn import(&mut self, tensors: &[Tensor]) -> Result<()> {
+    /// The share of the snapshots' variance that latents should have now.
+    pub fn kept(&self) -> f64 {
+        self.terms.kept
+    }
+
+    /// Goes on from what [`Learner::export`] and [`Learner::kept`] gave.
+    pub fn import(&mut self, tensors: &[Tensor], kept: f64) -> Result<()> {
+        self.terms.kept = kept;
         self.arena.import(tensors, "")?;
         self.optimizer.import(&self.arena, tensors, "")
     }
@@ -292,4 +302,25 @@ fn numbers(tensor: &Torch) -> Result<Vec<f32>> {
     let mut numbers = vec![0.0; tensor.numel()];
     copy_out(tensor, &mut numbers)?;
     Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latents_are_to_keep_what_networks_lack_of_the_snapshots_spread() {
+        let mut terms = Terms::new(&[3.0, 1.0], true, Device::Cpu).unwrap();
+        let half = Torch::from_slice(&[-1.0f32, 0.0, 1.0, 0.0]).reshape([2, 2]);
+        terms.steer(&half).unwrap();
+        assert!(terms.kept > 1.0, "{}", terms.kept);
+        let as_wide = &half * 2f64.sqrt();
+        let before = terms.kept;
+        terms.steer(&as_wide).unwrap();
+        assert!((terms.kept - before).abs() < 1e-6, "{}", terms.kept);
+        for _ in 0..10_000 {
+            terms.steer(&(&half * 9.0)).unwrap();
+        }
+        assert_eq!(terms.kept, KEPT.0);
+    }
 }

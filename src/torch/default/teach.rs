@@ -56,9 +56,9 @@ pub(super) fn teach(
             points: Vec::new(),
         },
     );
-    if let Some((saved, tensors)) = checkpoint.load::<(u64, Curve)>() {
-        learner.import(&tensors)?;
-        (step, curve) = saved;
+    if let Some(((at, drawn, kept), tensors)) = checkpoint.load() {
+        learner.import(&tensors, kept)?;
+        (step, curve) = (at, drawn);
     }
     let factors = factors(layout, &codec.normalizer.scale);
     let options = SampleOptions {
@@ -113,7 +113,7 @@ pub(super) fn teach(
             curve.points.push((step, sum / since as f64));
             sum = 0.0;
             if checkpoint.is_due() {
-                checkpoint.save(&(step, &curve), &learner.export()?)?;
+                checkpoint.save(&(step, &curve, learner.kept()), &learner.export()?)?;
             }
         }
         job.tick(&meter, step, value)?;
