@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from figures import CONTROL, DISTILLED, PUBLISHED, TAUGHT, of_best_rates
+from figures import CONTROL, DISTILLED, ONE_RUN, PUBLISHED, TAUGHT, of_best_rates
 
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000"}
 # Test images that networks are scored on; the zoo's scorer takes half as many for selection.
 IMAGES = 4000
+# Networks of each of ours, and of each baseline, that are polished at most: a polish is made at two rates.
+POLISHED = 50
+POLISHED_BASELINES = 20
 
 
 class Maker:
@@ -90,12 +93,17 @@ class Maker:
         generator = self.generator(collection, zoo_seed, generator_seed)
         evaluation = file.with_suffix(".part")
         network = self.rig.network
-        command = [self.pdiff, "evaluate", generator, "-n", self.rig.samples, "--seed", generator_seed]
-        command += ["--baseline-count", self.rig.baselines, "--held-out", held_out, "-o", evaluation]
+        samples, baselines = self.rig.samples, self.rig.baselines
+        if polish is not None:
+            samples, baselines = min(samples, POLISHED), min(baselines, POLISHED_BASELINES)
+        command = [self.pdiff, "evaluate", generator, "-n", samples, "--seed", generator_seed]
+        command += ["--baseline-count", baselines, "--held-out", held_out, "-o", evaluation]
         images = f"--skip {self.rig.skipped} --images {IMAGES}"
         command += ["--score", f"{quoted(self.zoo)} score {network} {images} --probabilities {{files}}"]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
+        elif self.rig.is_taught:
+            command += ["--beside", f"{ONE_RUN}={self.one_run(zoo_seed)}"]
         if self.rig.is_taught:
             command += ["--beside", f"{DISTILLED}={self.distilled(collection, zoo_seed, generator_seed)}"]
             command += ["--beside", f"{TAUGHT}={self.taught(collection, zoo_seed, generator_seed)}"]
@@ -133,6 +141,14 @@ class Maker:
             learned = self.folder / f"z{seed}-aligned"
             self.folder_once(learned, align)
         return learned / "zoo", learned / "held-out"
+
+    def one_run(self, seed):
+        """Ten snapshots of one run, which go on for a member's steps at the rate that snapshots of kind T are taken at."""
+        folder = self.folder / f"z{seed}-one-run"
+        command = [self.zoo, "train", "--seed", seed, *self.rig.network.split()]
+        command += ["--snapshots", 10, "--every", self.rig.steps // 10, "-o"]
+        self.folder_once(folder, lambda part: self.run([*command, part]))
+        return folder
 
     def folder_once(self, folder, make):
         """Has a folder made, and keeps beside it how long that took, in seconds: what `make` gives."""

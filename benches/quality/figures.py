@@ -37,10 +37,14 @@ DISTILLED = "distilled samples"
 TAUGHT = "taught samples"
 OURS = (SAMPLES, DISTILLED, TAUGHT)
 # Of a generator taught as long from noise of the zoo's mean and deviations: what teaching gives without the zoo. It is no
-# trivial baseline, and the only row that saw the data which taught samples saw.
+# trivial baseline.
 CONTROL = "taught on noise"
+# Of one more run of the members' recipe, which an ensemble may take for the price of one network. It saw the data too.
+ONE_RUN = "snapshots of one run"
 # Of the published method, where PyTorch is there.
 PUBLISHED = "published flow"
+# Rows that are no baselines of ours, as data made them.
+TRAINED = (CONTROL, ONE_RUN)
 SWAG = "Gaussian, SWAG"
 SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
@@ -113,7 +117,7 @@ def table(cells):
                     errors = [it["score"]["standard_error"] for it in (other, row)] if column == "mean" else [0.0, 0.0]
                     if None not in (*values, *errors):
                         zoos.setdefault(zoo_seed, []).append((values[0] - values[1], *errors))
-    names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS, CONTROL))
+    names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS, *TRAINED))
     return {
         name: {**figures(list(found[name].values())), **above(name, differences), "apart": parted(name, apart)}
         for name in names
@@ -203,7 +207,7 @@ def verdicts(rows):
 
 def baselines(rows):
     """What needs no generator of ours, and no data."""
-    return {name: row for name, row in rows.items() if name not in (*OURS, *TARGETS, CONTROL)}
+    return {name: row for name, row in rows.items() if name not in (*OURS, *TARGETS, *TRAINED)}
 
 
 def best(rows, mine):

@@ -36,6 +36,7 @@ ROWS = [
     row("greedy soup", 0.91, error=None, novelty=0.3),
     row("Gaussian, SWAG", 0.7),
     row("soup of 2", 0.85),
+    row("snapshots of one run", 0.895),
     row("Gaussian, all comp.", 0.81),
 ]
 
@@ -120,6 +121,14 @@ class Goals(unittest.TestCase):
         self.assertFalse(said["weights only", "best baseline beaten by 3 errors"])
         self.assertTrue(said["weights only, taught by data", "best baseline beaten by 3 errors"])
         self.assertNotIn(("weights only", "the control, taught on noise, beaten by 3 errors"), said)
+
+    def test_one_run_is_a_goal_and_no_baseline(self):
+        goal = "ten together better than ten snapshots of one run"
+        rows = table(row("taught samples", 0.89), row("distilled samples", 0.899))
+        self.assertNotIn(figures.ONE_RUN, figures.baselines(rows))
+        said = {(budget, what): reached for budget, what, _, reached in self.judged("I", rows)}
+        self.assertTrue(said["weights only", goal])
+        self.assertFalse(said["weights only, taught by data", goal])
 
     def test_polish_is_judged_by_what_was_seen_before(self):
         judged = self.judged("S", table(row("distilled samples", 0.2)))
