@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000"}
 # Test images that networks are scored on; the zoo's scorer takes half as many for selection.
 IMAGES = 4000
-# Networks of each of ours, and of each baseline, that are polished at most: a polish is made at two rates.
-POLISHED = 50
+# Networks of each baseline, and of each other set, that are polished at most: a polish is made at two rates.
 POLISHED_BASELINES = 20
+POLISHED = 50
 
 
 class Maker:
@@ -37,7 +37,7 @@ class Maker:
     def prepare(self):
         """Makes what all zoos need. Fails where the folder's cells were made by another recipe."""
         recipe = self.folder / "recipe.json"
-        said = json.loads(json.dumps(asdict(self.rig)))
+        said = json.loads(json.dumps(asdict(self.rig) | {"polished": [POLISHED_BASELINES, POLISHED]}))
         if self.rig.needs_pytorch:
             # Cells without the rivals that need it are other cells.
             said["pytorch"] = self.pytorch is not None
@@ -105,12 +105,16 @@ class Maker:
         elif self.rig.is_taught:
             command += ["--beside", f"{ONE_RUN}={self.one_run(zoo_seed)}"]
         if self.rig.is_taught:
-            command += ["--beside", f"{DISTILLED}={self.distilled(collection, zoo_seed, generator_seed)}"]
-            command += ["--beside", f"{TAUGHT}={self.taught(collection, zoo_seed, generator_seed)}"]
-        if self.rig.has_control and self.pytorch:
-            command += ["--beside", f"{CONTROL}={self.control(generator, generator_seed)}"]
-        if self.rig.published and self.pytorch:
-            command += ["--beside", f"{PUBLISHED}={self.published_flow(generator, generator_seed)}"]
+            sets = {
+                DISTILLED: self.distilled(collection, zoo_seed, generator_seed),
+                TAUGHT: self.taught(collection, zoo_seed, generator_seed),
+            }
+            if self.rig.has_control and self.pytorch:
+                sets[CONTROL] = self.control(generator, generator_seed)
+            if self.rig.published and self.pytorch:
+                sets[PUBLISHED] = self.published_flow(generator, generator_seed)
+            for name, networks in sets.items():
+                command += ["--beside", f"{name}={first(networks, samples)}"]
         self.run(command)
         cell = json.loads(evaluation.read_text())
         for row in cell["rows"]:
@@ -143,7 +147,7 @@ class Maker:
         return learned / "zoo", learned / "held-out"
 
     def one_run(self, seed):
-        """Ten snapshots of one run, which go on for a member's steps at the rate that snapshots of kind T are taken at."""
+        """Ten snapshots of one run: a warm-up as of kind T, and a member's steps more at the rate it ends with."""
         folder = self.folder / f"z{seed}-one-run"
         command = [self.zoo, "train", "--seed", seed, *self.rig.network.split()]
         command += ["--snapshots", 10, "--every", self.rig.steps // 10, "-o"]
@@ -255,6 +259,19 @@ class Maker:
                 said.seek(0)
                 raise SystemExit(f"bench-quality: {' '.join(command[:2])} failed: {last(said.read())}")
         return time.monotonic() - begun, used.ru_maxrss << 10
+
+
+def first(folder, count):
+    """A folder of the first networks of one, which has as many at least."""
+    networks = sorted(folder.glob("*.safetensors"))
+    if len(networks) == count:
+        return folder
+    chosen = folder.with_name(f"{folder.name}-first-{count}")
+    shutil.rmtree(chosen, ignore_errors=True)
+    chosen.mkdir()
+    for network in networks[:count]:
+        (chosen / network.name).hardlink_to(network)
+    return chosen
 
 
 def fetch(rig):

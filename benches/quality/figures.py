@@ -39,7 +39,7 @@ OURS = (SAMPLES, DISTILLED, TAUGHT)
 # Of a generator taught as long from noise of the zoo's mean and deviations: what teaching gives without the zoo. It is no
 # trivial baseline.
 CONTROL = "taught on noise"
-# Of one more run of the members' recipe, which an ensemble may take for the price of one network. It saw the data too.
+# Of one more run, longer than a member's, which gives an ensemble for the price of a network or a few. It saw the data.
 ONE_RUN = "snapshots of one run"
 # Of the published method, where PyTorch is there.
 PUBLISHED = "published flow"

@@ -21,14 +21,14 @@ const SHAPE: BehaviourShape = BehaviourShape {
     blocks: 3,
     directions: 128,
 };
-/// What a share of the snapshots' variance costs, squared, that latents lack.
+/// What the share of the snapshots' variance that latents lack costs, squared.
 const LOST: f64 = 10.0;
-/// The same where samples are to do what snapshots do on inputs that are no data: this loss never rests.
+/// What it costs where samples are to do what snapshots do on inputs that are no data: this loss never rests.
 const LOST_DISTILLED: f64 = 100.0;
-/// How fast what latents should keep follows what networks lack: free directions undo some of it, or add to it.
+/// How fast the share that is wanted of latents follows what networks lack: free directions undo some of it, or add to it.
 const STEERING: f64 = 0.01;
-/// Bounds of what latents should keep, as a share of the snapshots' variance.
-const KEPT: (f64, f64) = (0.5, 3.0);
+/// Bounds of the share: what free directions add is not to stand in for what latents lose.
+const WANTED: (f64, f64) = (0.8, 3.0);
 /// What the squared distance of the samples' mean from the snapshots' costs, in units of their variance.
 const SHIFT: f64 = 1.0;
 /// What the free directions add costs, squared and in units of the snapshots' variance.
@@ -125,10 +125,10 @@ struct Terms {
     shares: Torch,
     /// The snapshots' variance.
     total: f64,
-    /// Of a share of it that latents lack, squared.
+    /// What the share of it that latents lack costs, squared.
     cost: f64,
     /// The share that latents should have.
-    kept: f64,
+    wanted: f64,
 }
 
 impl Terms {
@@ -139,7 +139,7 @@ impl Terms {
             shares: tensor(&shares, &[-1], device)?,
             total,
             cost: if is_distilled { LOST_DISTILLED } else { LOST },
-            kept: 1.0,
+            wanted: 1.0,
         })
     }
 
@@ -148,10 +148,7 @@ impl Terms {
         let n = moved.size()[0] as f64;
         let variances = moved.f_var_dim(0i64, true, false)?;
         let kept = variances.f_mul(&self.shares)?.f_sum(Kind::Float)?;
-        let lost = kept
-            .f_neg()?
-            .f_add_scalar(self.kept)?
-            .f_clamp_min(0.0)?;
+        let lost = kept.f_neg()?.f_add_scalar(self.wanted)?.f_clamp_min(0.0)?;
         let beyond = beyond.f_square()?.f_sum(Kind::Float)?;
         let shifted = moved.f_mean_dim(0i64, false, Kind::Float)?.f_square()?;
         let shifted = shifted.f_mul(&self.shares)?.f_sum(Kind::Float)?;
@@ -164,10 +161,11 @@ impl Terms {
     /// Asks latents for more where networks [n, parameters] spread less than snapshots do, and for less where they
     /// spread more. Asked of the networks themselves, spread costs more of what they do (docs/research.md).
     fn steer(&mut self, decoded: &Torch) -> Result<()> {
-        let spread = decoded.f_var_dim(0i64, true, false)?.f_sum(Kind::Float)?;
-        let lacking = 1.0 - spread.f_double_value(&[])? / self.total;
-        let (low, high) = KEPT;
-        self.kept = (self.kept + STEERING * lacking).clamp(low, high);
+        let variances = decoded.f_detach()?.f_var_dim(0i64, true, false)?;
+        let spread = variances.f_sum(Kind::Float)?.f_double_value(&[])?;
+        let (low, high) = WANTED;
+        let lacking = 1.0 - spread / self.total;
+        self.wanted = (self.wanted + STEERING * lacking).clamp(low, high);
         Ok(())
     }
 }
@@ -270,13 +268,13 @@ impl Learner {
     }
 
     /// The share of the snapshots' variance that latents should have now.
-    pub fn kept(&self) -> f64 {
-        self.terms.kept
+    pub fn wanted(&self) -> f64 {
+        self.terms.wanted
     }
 
-    /// Goes on from what [`Learner::export`] and [`Learner::kept`] gave.
-    pub fn import(&mut self, tensors: &[Tensor], kept: f64) -> Result<()> {
-        self.terms.kept = kept;
+    /// Goes on from what [`Learner::export`] and [`Learner::wanted`] gave.
+    pub fn import(&mut self, tensors: &[Tensor], wanted: f64) -> Result<()> {
+        self.terms.wanted = wanted;
         self.arena.import(tensors, "")?;
         self.optimizer.import(&self.arena, tensors, "")
     }
@@ -312,15 +310,20 @@ mod tests {
     fn latents_are_to_keep_what_networks_lack_of_the_snapshots_spread() {
         let mut terms = Terms::new(&[3.0, 1.0], true, Device::Cpu).unwrap();
         let half = Torch::from_slice(&[-1.0f32, 0.0, 1.0, 0.0]).reshape([2, 2]);
+        let loss = |terms: &Terms| {
+            let latents = &half * 0.5;
+            let loss = terms.loss(&latents, &half.zeros_like()).unwrap();
+            loss.double_value(&[])
+        };
+        let at_first = loss(&terms);
         terms.steer(&half).unwrap();
-        assert!(terms.kept > 1.0, "{}", terms.kept);
-        let as_wide = &half * 2f64.sqrt();
-        let before = terms.kept;
+        assert!(loss(&terms) > at_first, "{} {at_first}", loss(&terms));
+        let (before, as_wide) = (terms.wanted, &half * 2f64.sqrt());
         terms.steer(&as_wide).unwrap();
-        assert!((terms.kept - before).abs() < 1e-6, "{}", terms.kept);
-        for _ in 0..10_000 {
-            terms.steer(&(&half * 9.0)).unwrap();
+        assert!((terms.wanted - before).abs() < 1e-6, "{}", terms.wanted);
+        for (networks, bound) in [(&half * 9.0, WANTED.0), (half.zeros_like(), WANTED.1)] {
+            (0..1000).for_each(|_| terms.steer(&networks).unwrap());
+            assert_eq!(terms.wanted, bound);
         }
-        assert_eq!(terms.kept, KEPT.0);
     }
 }

@@ -56,8 +56,8 @@ pub(super) fn teach(
             points: Vec::new(),
         },
     );
-    if let Some(((at, drawn, kept), tensors)) = checkpoint.load() {
-        learner.import(&tensors, kept)?;
+    if let Some(((at, drawn, wanted), tensors)) = checkpoint.load() {
+        learner.import(&tensors, wanted)?;
         (step, curve) = (at, drawn);
     }
     let factors = factors(layout, &codec.normalizer.scale);
@@ -113,7 +113,7 @@ pub(super) fn teach(
             curve.points.push((step, sum / since as f64));
             sum = 0.0;
             if checkpoint.is_due() {
-                checkpoint.save(&(step, &curve, learner.kept()), &learner.export()?)?;
+                checkpoint.save(&(step, &curve, learner.wanted()), &learner.export()?)?;
             }
         }
         job.tick(&meter, step, value)?;
