@@ -112,10 +112,43 @@ impl From<tch::TchError> for Error {
         let text = error.to_string();
         // libtorch appends its stack; its first line is the message.
         let line = text.lines().next().unwrap_or_default().to_owned();
-        if line.contains("out of memory") || line.contains("can't allocate memory") {
+        // libtorch's allocators, CUDA, cuBLAS and cuDNN.
+        let causes = [
+            "out of memory",
+            "can't allocate memory",
+            "ALLOC_FAILED",
+            "ALLOCATION_FAILED",
+        ];
+        if causes.iter().any(|cause| line.contains(cause)) {
             Error::OutOfMemory(line)
         } else {
             Error::Torch(line)
+        }
+    }
+}
+
+#[cfg(all(test, feature = "torch"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_not_there_is_told_from_other_failures() {
+        for (said, is_memory) in [
+            (
+                "CUDA out of memory. Tried to allocate 20.00 GiB.\nstack",
+                true,
+            ),
+            (
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes",
+                true,
+            ),
+            ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", true),
+            ("cuDNN error: CUDNN_STATUS_ALLOCATION_FAILED", true),
+            ("mat1 and mat2 shapes cannot be multiplied", false),
+        ] {
+            let error = Error::from(tch::TchError::Torch(said.into()));
+            assert_eq!(matches!(error, Error::OutOfMemory(_)), is_memory, "{error}");
+            assert!(!error.to_string().contains('\n'));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Named tensors side by side in one flat buffer, so that the optimizer and a checkpoint each
 //! touch a single tensor.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 use crate::layout::{Dtype, TensorSpec};
@@ -177,8 +177,27 @@ fn views(specs: &[TensorSpec], flat: &Tensor) -> Result<Vec<Tensor>> {
 
 /// Copies a tensor on any device to `out`, which has as many elements.
 pub(crate) fn copy_out(tensor: &Tensor, out: &mut [f32]) -> Result<()> {
-    let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_contiguous()?;
-    tensor.f_copy_data(out, out.len())?;
+    let tensor = tensor.f_detach()?.f_contiguous()?;
+    let size = tensor.size();
+    if tensor.numel() != out.len() {
+        return Err(Error::Internal(format!(
+            "a tensor {size:?} for {} elements",
+            out.len()
+        )));
+    }
+    // A view of `out`, so that a device writes there and not to a tensor in between.
+    // SAFETY: it has as many elements of float32, and the view goes before the borrow ends.
+    #[allow(unsafe_code)]
+    let mut view = unsafe {
+        Tensor::f_from_blob(
+            out.as_mut_ptr().cast(),
+            &size,
+            &[],
+            Kind::Float,
+            Device::Cpu,
+        )
+    }?;
+    view.f_copy_(&tensor)?;
     Ok(())
 }
 

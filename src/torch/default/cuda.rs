@@ -30,6 +30,10 @@ const CUDA_DEVICES: usize = 16;
 /// Routes that are kept recorded: a request's whole batches and its last one, of two requests.
 const RECORDED: usize = 4;
 
+/// Steps of a route that is recorded, at most: each step is some 30 kernels of the graph, and four times as many by Heun
+/// with guidance.
+const RECORDED_STEPS: usize = 256;
+
 /// Networks of a batch on CUDA at most.
 const CUDA_BATCH: usize = 4096;
 
@@ -121,6 +125,8 @@ struct OnDeviceFlow {
     last: Option<Route>,
     /// The latest ones at the end.
     recorded: Vec<Recorded>,
+    /// Whether recording can be tried: one that failed would fail again, and leaves memory that libtorch keeps.
+    records: bool,
 }
 
 /// What decides which kernels run from noise to latents.
@@ -190,6 +196,7 @@ impl OnDevice {
                 ],
                 last: None,
                 recorded: Vec::new(),
+                records: true,
             })
         };
         let scales = container.f32_copied(
@@ -244,10 +251,7 @@ impl OnDevice {
             .f_reshape([batch.count as i64, -1])?
             .f_narrow(1, 0, parameters as i64)?;
         if let Some(residual) = &self.residual {
-            let mut e = vec![0.0; batch.count * parameters];
-            for (row, sample) in e.chunks_exact_mut(parameters).zip(batch.first..) {
-                batch.noise().normal(Purpose::Residual, sample, 0, row);
-            }
+            let e = residuals(batch, parameters);
             let e = tensor(&e, &[-1, parameters as i64], self.device)?;
             let temperature = f64::from(batch.options.temperature);
             x = x.f_add(&e.f_mul(residual)?.f_mul_scalar(temperature)?)?;
@@ -260,6 +264,28 @@ impl OnDevice {
         }
         copy_out(&x, out)
     }
+}
+
+/// What a batch's networks have in place of dropped components, [count, parameters]: drawn here, by as many threads as
+/// the request names.
+fn residuals(batch: &Batch, parameters: usize) -> Vec<f32> {
+    let threads = match batch.options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let share = batch.count.div_ceil(threads);
+    let mut e = vec![0.0; batch.count * parameters];
+    std::thread::scope(|scope| {
+        let firsts = (batch.first..).step_by(share);
+        for (part, first) in e.chunks_mut(share * parameters).zip(firsts) {
+            scope.spawn(move || {
+                for (row, sample) in part.chunks_exact_mut(parameters).zip(first..) {
+                    batch.noise().normal(Purpose::Residual, sample, 0, row);
+                }
+            });
+        }
+    });
+    e
 }
 
 impl OnDeviceFlow {
@@ -293,8 +319,10 @@ impl OnDeviceFlow {
             recorded.recorder.replay()?;
             return Ok(recorded.z.shallow_clone());
         }
+        // Laid out as it is recorded, so that the kernels are the same and loaded by then.
+        let y = y.f_contiguous()?;
         let z = self.pass(&y, &features, &route, batch.cancel)?;
-        if self.last.as_ref() == Some(&route) {
+        if self.records && steps <= RECORDED_STEPS && self.last.as_ref() == Some(&route) {
             self.record(route, y, features, batch.cancel, device);
         } else {
             self.last = Some(route);
@@ -312,27 +340,29 @@ impl OnDeviceFlow {
         device: tch::Device,
     ) {
         let Some(mut recorder) = Recorder::open(device) else {
+            self.records = false;
             return;
         };
         let mut moved = None;
-        let done = y.f_contiguous().map_err(Error::from).and_then(|y| {
-            recorder.record(|| {
-                moved = Some(self.pass(&y, &features, &route, cancel)?);
-                Ok(())
-            })?;
-            Ok(y)
+        let done = recorder.record(|| {
+            moved = Some(self.pass(&y, &features, &route, cancel)?);
+            Ok(())
         });
-        if let (Ok(y), Some(z)) = (done, moved) {
-            if self.recorded.len() == RECORDED {
-                self.recorded.remove(0);
+        match (done, moved) {
+            (Ok(()), Some(z)) => {
+                if self.recorded.len() == RECORDED {
+                    self.recorded.remove(0);
+                }
+                self.recorded.push(Recorded {
+                    recorder,
+                    route,
+                    y,
+                    features,
+                    z,
+                });
             }
-            self.recorded.push(Recorded {
-                recorder,
-                route,
-                y,
-                features,
-                z,
-            });
+            (Err(Error::Cancelled), _) => {}
+            _ => self.records = false,
         }
     }
 
