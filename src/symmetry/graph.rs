@@ -1,6 +1,6 @@
 //! Wires between layers. All that is permuted together hangs on one wire, so wires become groups.
 
-use crate::layout::TensorSpec;
+use crate::layout::{Role, TensorSpec};
 use crate::symmetry::modules::Module;
 use crate::symmetry::spec::{Group, Place};
 
@@ -94,6 +94,26 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// A normalization of a convolution's channels, or a rectifier's slopes. Without running statistics it may be one of
+    /// groups of channels, which a permutation would mix.
+    pub fn channels(
+        &mut self,
+        module: &Module,
+        wire: Wire,
+        block: Option<usize>,
+    ) -> Result<(), Doubt> {
+        let is_running = |role| matches!(role, Role::RunningMean | Role::RunningVar);
+        let has_statistics = module.tensors.iter().any(|t| is_running(t.role));
+        let is_per_channel = module.outputs() == self.wires[wire.0].size;
+        if is_per_channel && module.tensors.len() > 1 && !has_statistics {
+            return Err(format!(
+                "{} has no running statistics, so it may normalize groups of channels",
+                module.name
+            ));
+        }
+        self.vector(module, wire, block)
     }
 
     /// A normalization, or anything else with a number per unit (or several, where flattened).

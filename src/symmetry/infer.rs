@@ -198,12 +198,10 @@ fn chain(mut modules: Modules) -> std::result::Result<Vec<Group>, Doubt> {
             continue;
         }
         let layer = normalized(module, &layers, behind)?;
-        let spread = layers[layer].shape().len() > 2;
-        graph.vector(
-            module,
-            wires[layer + 1],
-            if spread { None } else { Some(1) },
-        )?;
+        match layers[layer].shape().len() > 2 {
+            true => graph.channels(module, wires[layer + 1], None)?,
+            false => graph.vector(module, wires[layer + 1], Some(1))?,
+        }
     }
     Ok(graph.groups())
 }

@@ -24,7 +24,7 @@ pub(super) fn groups(mut modules: Modules) -> Result<Vec<Group>, Doubt> {
     graph.weighted(&stem, image, stream, Some(1))?;
     // Without this the blocks may normalize what they read instead of what they compute.
     let norm = take(&mut modules, "bn1")?;
-    graph.vector(&norm, stream, Some(1))?;
+    graph.channels(&norm, stream, Some(1))?;
     for stage in 1.. {
         if !modules.has(&format!("layer{stage}.0.conv1")) {
             break;
@@ -63,7 +63,7 @@ fn residual_block(
         output = graph.wire(conv.name, conv.outputs());
         graph.weighted(&conv, input, output, Some(1))?;
         let norm = take(modules, &format!("{name}.{norm}"))?;
-        graph.vector(&norm, output, Some(1))?;
+        graph.channels(&norm, output, Some(1))?;
     }
     let mut wire = input;
     for number in 1.. {
@@ -76,7 +76,7 @@ fn residual_block(
         };
         graph.weighted(&conv, wire, next, Some(1))?;
         let norm = take(modules, &format!("{name}.bn{number}"))?;
-        graph.vector(&norm, next, Some(1))?;
+        graph.channels(&norm, next, Some(1))?;
         wire = next;
     }
     Ok(output)

@@ -190,6 +190,19 @@ fn doubt_gives_no_spec_and_says_why() {
     let mut net = layouts::resnet(&[1], &[8], 1, 10);
     net.0.retain(|tensor| !tensor.name.starts_with("bn1"));
     assert!(doubt(&net).contains("bn1"));
+    // Groups of channels, as timm's resnet50_gn normalizes under the same names; and behind a plain convolution.
+    let mut net = layouts::resnet(&[1], &[8], 4, 10);
+    net.0
+        .retain(|tensor| !tensor.name.contains("running") && !tensor.name.contains("tracked"));
+    assert!(doubt(&net).contains("bn1 has no running statistics"));
+    let mut net = Tensors::default();
+    net.layer("conv1", &[8, 3, 3, 3])
+        .layer("norm1", &[8])
+        .layer("fc", &[10, 32]);
+    assert!(doubt(&net).contains("norm1 has no running statistics"));
+    // A rectifier's slopes are of single channels.
+    net.0.retain(|tensor| tensor.name != "norm1.bias");
+    assert!(places(&groups(&net, None)[0]).contains(&"norm1.weight/0".into()));
     // A shortcut that pads with zeros: sizes change without a downsampling layer.
     let mut net = layouts::resnet(&[1, 1], &[8, 16], 1, 10);
     net.0.retain(|tensor| !tensor.name.contains("downsample"));
