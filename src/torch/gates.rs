@@ -27,12 +27,14 @@ pub(super) fn dispersion(samples: &[f32], beyond: f64, train: &[f32], variances:
 /// Of rows [n, variances], the mean square distance from their mean, in normalized weights.
 fn variance(rows: &[f32], variances: &[f64]) -> f64 {
     let n = (rows.len() / variances.len()) as f64;
+    // Without Bessel's correction a Gaussian of ten snapshots would look wider than they are.
+    let correction = n / (n - 1.0).max(1.0);
     let of_latent = |(j, v): (usize, &f64)| {
         let values = rows.iter().skip(j).step_by(variances.len());
         let (sum, squares) = values.fold((0.0, 0.0), |(sum, squares), z| {
             (sum + f64::from(*z), squares + f64::from(*z).powi(2))
         });
-        v * (squares / n - (sum / n).powi(2))
+        v * correction * (squares / n - (sum / n).powi(2))
     };
     variances.iter().enumerate().map(of_latent).sum()
 }
@@ -84,9 +86,14 @@ mod tests {
         assert!(dispersion(&TRAIN, 0.0, &TRAIN, &VARIANCES).passed);
         let elsewhere: Vec<f32> = half.iter().map(|z| z + 3.0).collect();
         assert_eq!(dispersion(&elsewhere, 0.0, &TRAIN, &VARIANCES), gate);
-        // Three quarters of the snapshots' variance, 5, lie beyond their span.
-        let gate = dispersion(&half, 3.75, &TRAIN, &VARIANCES);
+        // Three quarters of the snapshots' variance lie beyond their span.
+        let beyond = 0.75 * variance(&TRAIN, &VARIANCES);
+        let gate = dispersion(&half, beyond, &TRAIN, &VARIANCES);
         assert!(gate.passed && (gate.value - 1.0).abs() < 1e-6);
+        // As many more, of which there are more to a mean: just as wide.
+        let more: Vec<f32> = (0..1000).flat_map(|_| TRAIN).collect();
+        let gate = dispersion(&more, 0.0, &TRAIN, &VARIANCES);
+        assert!((gate.value - 0.75f64.sqrt()).abs() < 1e-3, "{gate:?}");
     }
 
     #[test]
