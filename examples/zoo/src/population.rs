@@ -42,9 +42,8 @@ pub struct Options {
     /// The highest learning rate [default: the recipe's]
     #[arg(long)]
     peak: Option<f64>,
-    /// The share of the training images that members see, from the first on
-    #[arg(long, default_value_t = 1.0)]
-    fraction: f64,
+    #[command(flatten)]
+    seen: data::Seen,
     /// Give each member a task of its own, kept as its condition: fraction=.05..1 or classes=2..9
     #[arg(long, value_name = "WHAT=LOW..HIGH", value_parser = parse_vary)]
     vary: Option<Vary>,
@@ -119,7 +118,8 @@ struct Plan<'a> {
     /// The highest learning rate.
     peak: f64,
     steps: usize,
-    fraction: f64,
+    /// How many of the training images members may see.
+    seen: usize,
     vary: Option<Vary>,
     seed: u64,
     architecture: &'a Architecture,
@@ -129,11 +129,6 @@ struct Plan<'a> {
 
 pub fn run(options: &Options) -> Result<()> {
     ensure!(options.members > 0, "--members is at least 1");
-    ensure!(
-        0.0 < options.fraction && options.fraction <= 1.0,
-        "--fraction {}: a share above 0 and up to 1",
-        options.fraction
-    );
     let mut recipe = options.architecture.net.recipe();
     recipe.batch = options.batch.unwrap_or(recipe.batch);
     recipe.peak = options.peak.unwrap_or(recipe.peak);
@@ -149,15 +144,16 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     let architecture = Architecture::new(&options.architecture, splits.shape())?;
+    let train = splits.images(|s| &s.train);
     let plan = Plan {
         steps: options.steps.unwrap_or(recipe.steps),
         peak: recipe.peak,
-        fraction: options.fraction,
+        seen: options.seen.of(train.len())?,
         vary: options.vary,
         seed: options.seed,
         trainer: Trainer {
             runner: &architecture.runner()?,
-            images: &splits.images(|s| &s.train),
+            images: &train,
             batch: recipe.batch,
             augment: recipe.augment,
         },
@@ -230,11 +226,6 @@ impl Plan<'_> {
         rng
     }
 
-    /// How many of the training images members may see.
-    fn images(&self) -> usize {
-        (self.trainer.images.len() as f64 * self.fraction) as usize
-    }
-
     /// The network that all members are branched from, with a rate that only rises; none of no steps.
     fn warm_up(&self, steps: usize) -> Result<Option<Vec<f32>>> {
         if steps == 0 {
@@ -242,7 +233,7 @@ impl Plan<'_> {
         }
         let mut rng = self.rng(0);
         let first = members::random(self.architecture, &mut rng);
-        let order = Order::new(rng, (0..self.images()).collect());
+        let order = Order::new(rng, (0..self.seen).collect());
         let mut training = self.trainer.begin(first, order)?;
         for step in 0..steps {
             training.step(self.peak * (step + 1) as f64 / steps as f64)?;
@@ -255,8 +246,8 @@ impl Plan<'_> {
         let mut rng = self.rng(number + 1);
         let first = start.unwrap_or_else(|| members::random(self.architecture, &mut rng));
         let (condition, images) = match self.vary {
-            Some(vary) => vary.draw(&mut rng, self.trainer.images, self.images()),
-            None => (vec![], (0..self.images()).collect()),
+            Some(vary) => vary.draw(&mut rng, self.trainer.images, self.seen),
+            None => (vec![], (0..self.seen).collect()),
         };
         let mut training = self.trainer.begin(first, Order::new(rng, images))?;
         for step in 0..self.steps {
@@ -265,7 +256,7 @@ impl Plan<'_> {
         }
         let weights = training.weights;
         let accuracy = |images, count| accuracy(self.trainer.runner, &weights, images, count);
-        let train = TRAIN_PROBE.min(self.images());
+        let train = TRAIN_PROBE.min(self.seen);
         let metrics = vec![
             accuracy(self.test, usize::MAX)?,
             accuracy(self.selection, usize::MAX)?,

@@ -33,6 +33,8 @@ pub struct Options {
     /// Steps from one snapshot to the next
     #[arg(long, default_value_t = 1, value_name = "STEPS")]
     every: usize,
+    #[command(flatten)]
+    seen: data::Seen,
     /// Decides the first weights, the order of the images and their augmentation
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -43,20 +45,25 @@ pub struct Options {
     collections: Collections,
 }
 
+/// What is kept of each snapshot. No test images: who chooses among snapshots does so by others.
+const METRICS: [&str; 3] = ["selection_accuracy", "seed", "step"];
+
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.architecture.net.recipe();
     let folders = options.collections.of(options.snapshots, options.seed)?;
     let splits = options.data.load(recipe.data)?;
     let architecture = Architecture::new(&options.architecture, splits.shape())?;
     let runner = architecture.runner()?;
+    let (train, test) = (splits.images(|s| &s.train), splits.images(|s| &s.test));
+    let selection = splits.images(|s| &s.selection);
+    let seen = options.seen.of(train.len())?;
     if let Some(output) = &options.output {
         std::fs::create_dir_all(output)
             .with_context(|| format!("{}: cannot be created", output.display()))?;
     }
-    let (train, test) = (splits.images(|s| &s.train), splits.images(|s| &s.test));
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let first = members::random(&architecture, &mut rng);
-    let order = Order::new(rng, (0..train.len()).collect());
+    let order = Order::new(rng, (0..seen).collect());
     let trainer = Trainer {
         runner: &runner,
         images: &train,
@@ -69,15 +76,18 @@ pub fn run(options: &Options) -> Result<()> {
         Ok(format!("test accuracy {accuracy:.4}"))
     };
     eprintln!(
-        "{} parameters, {} training images",
-        architecture.parameters(),
-        train.len()
+        "{} parameters, {seen} training images",
+        architecture.parameters()
     );
 
     let epochs = options.warmup.unwrap_or(recipe.warmup);
     let lr = options.lr.unwrap_or(recipe.lr);
-    let epoch_steps = train.len() / recipe.batch;
+    let epoch_steps = seen / recipe.batch;
     let total = epochs * epoch_steps;
+    let names = Names {
+        metrics: METRICS.map(String::from).to_vec(),
+        ..Names::default()
+    };
     for step in 0..total {
         run.step(one_cycle(recipe.peak, lr, step as f64 / total as f64))?;
         if (step + 1) % epoch_steps == 0 {
@@ -95,13 +105,18 @@ pub fn run(options: &Options) -> Result<()> {
             members::save(&architecture, &run.weights, &file)?;
         }
         if let Some(collection) = folder {
+            let steps = total + (snapshot + 1) * options.every;
             let snapshot = Snapshot {
                 name,
                 weights: run.weights.clone(),
                 condition: vec![],
-                metrics: vec![],
+                metrics: vec![
+                    accuracy(&runner, &run.weights, &selection, usize::MAX)?,
+                    options.seed as f64,
+                    steps as f64,
+                ],
             };
-            collect::push(collection, &architecture, &Names::default(), &[snapshot])?;
+            collect::push(collection, &architecture, &names, &[snapshot])?;
         }
     }
     println!(

@@ -187,6 +187,38 @@ fn metrics_are_what_the_scorer_says_and_tasks_are_conditions() {
 }
 
 #[test]
+fn a_run_keeps_metrics_too_and_may_see_a_part_of_the_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let made = |name: &str, more: &[&str]| {
+        let (zoo_folder, files) = (path(name), path(&format!("{name}-files")));
+        let size = ["--snapshots", "2", "--every", "5", "--warmup", "1"];
+        let folders = ["--collect", &zoo_folder, "--output", &files];
+        let output = zoo("train", &[&size[..], &folders, more].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        Collection::open(Path::new(&zoo_folder)).unwrap()
+    };
+    let (whole, part) = (made("whole", &[]), made("part", &["--fraction", ".1"]));
+    let scored = zoo(
+        "score",
+        &[&format!("{}/step-0001.safetensors", path("whole-files"))],
+    );
+    let line: Value = serde_json::from_slice(&scored.stdout).unwrap();
+    let metrics: BTreeMap<&str, f64> = whole.metrics(1).into_iter().collect();
+    assert_eq!(
+        metrics["selection_accuracy"],
+        line["selection_score"].as_f64().unwrap()
+    );
+    // One epoch of 6,000 images in batches of 64, and of 600.
+    assert_eq!((metrics["seed"], metrics["step"]), (1.0, 93.0 + 10.0));
+    let of_part: BTreeMap<&str, f64> = part.metrics(1).into_iter().collect();
+    assert_eq!(of_part["step"], 9.0 + 10.0);
+    let refused = zoo("train", &["--fraction", "0", "--output", &path("none")]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a share above 0"));
+}
+
+#[test]
 fn polish_trains_the_files_on() {
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("files");

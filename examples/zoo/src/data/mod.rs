@@ -52,6 +52,26 @@ impl Options {
     }
 }
 
+/// Which of the training images networks see.
+#[derive(Args)]
+pub struct Seen {
+    /// The share of the training images that networks see, from the first on
+    #[arg(long, default_value_t = 1.0)]
+    fraction: f64,
+}
+
+impl Seen {
+    /// How many of so many images that is.
+    pub fn of(&self, images: usize) -> Result<usize> {
+        ensure!(
+            0.0 < self.fraction && self.fraction <= 1.0,
+            "--fraction {}: a share above 0 and up to 1",
+            self.fraction
+        );
+        Ok((images as f64 * self.fraction) as usize)
+    }
+}
+
 /// How many images at the end of an official training file are the selection split.
 const SELECTION: usize = 5_000;
 
