@@ -577,7 +577,8 @@ typedef struct pdiff_train_options {
     int32_t balance;
     /**
      * The symmetry spec to align by, JSON as docs/formats.md describes it. NULL: the collection's, or
-     * what names and shapes say without a doubt.
+     * what names and shapes say without a doubt. One with a chain is checked by running it; give any other to
+     * pdiff_align first, with a run callback, which finds out one that is wrong.
      */
     const char *symmetry;
     /**

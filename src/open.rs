@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::generator::{Engine, EngineName, Generator, GeneratorFile};
 
 impl Generator {
-    /// Opens a generator file; its numbers are mapped, not read.
+    /// Opens a generator file. Its numbers are mapped; they are read once, for the checksum.
     ///
     /// Fails with [`crate::Error::Corrupt`] on a damaged file, [`crate::Error::NewerVersion`] on one of
     /// a newer libpdiff, [`crate::Error::Unsupported`] where its engine needs the build with libtorch.

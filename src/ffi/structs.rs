@@ -139,7 +139,8 @@ pub struct pdiff_train_options {
     /// 1: rectified units are brought to one scale too, where the symmetry has scalings.
     pub balance: i32,
     /// The symmetry spec to align by, JSON as docs/formats.md describes it. NULL: the collection's, or
-    /// what names and shapes say without a doubt.
+    /// what names and shapes say without a doubt. One with a chain is checked by running it; give any other to
+    /// pdiff_align first, with a run callback, which finds out one that is wrong.
     pub symmetry: *const c_char,
     /// Times that all snapshots are aligned to their mean to find the next; 0: 4.
     pub align_rounds: u64,
