@@ -3,6 +3,7 @@
 A cell that is there is not made again, and what is half made is thrown away, so a run that was ended goes on.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -35,16 +36,17 @@ class Maker:
         folder.mkdir(parents=True, exist_ok=True)
 
     def prepare(self):
-        """Makes what all zoos need. Fails where the folder's cells were made by another recipe."""
+        """Makes what all zoos need. Fails where the folder's cells were made by another recipe or other programs."""
         recipe = self.folder / "recipe.json"
         said = json.loads(json.dumps(asdict(self.rig) | {"polished": [POLISHED_BASELINES, POLISHED]}))
+        said["programs"] = [digest(program) for program in (self.pdiff, self.zoo)]
         if self.rig.needs_pytorch:
             # Cells without the rivals that need it are other cells.
             said["pytorch"] = self.pytorch is not None
         if not recipe.exists():
             write(recipe, said)
         elif json.loads(recipe.read_text()) != said:
-            raise SystemExit(f"bench-quality: {self.folder}: was made by another recipe; remove it to make it again")
+            raise SystemExit(f"bench-quality: {self.folder}: was made by another recipe or other programs; remove it to make it again")
         fetch(self.rig)
         if self.rig.is_taught:
             export = [self.zoo, "export", *self.rig.network.split(), "-o"]
@@ -67,6 +69,7 @@ class Maker:
                 cell = {
                     **of_best_rates(cells),
                     "bytes": self.sizes(zoo_seed, judged[0]),
+                    "alignment": self.alignment(zoo_seed),
                     "gates": {generator.stem: self.failed(generator) for generator in judged},
                 }
                 made.append((zoo_seed, generator_seed, budget, cell))
@@ -81,6 +84,11 @@ class Maker:
         """Bytes of a zoo and of a generator."""
         files = [file for file in (self.folder / f"z{zoo_seed}/zoo").rglob("*") if file.is_file()]
         return {"zoo": sum(file.stat().st_size for file in files), "generator": generator.stat().st_size}
+
+    def alignment(self, zoo_seed):
+        """How long it took to align a zoo and what was held out of it, in seconds; 0 of one run's steps."""
+        took = self.folder / f"z{zoo_seed}-aligned.seconds"
+        return json.loads(took.read_text()) if took.exists() else 0
 
     def failed(self, generator):
         """What a generator's gates say where they do not pass."""
@@ -197,7 +205,7 @@ class Maker:
         """Networks of a generator that also learned from its snapshots what networks do."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-distilled"
         if not folder.exists():
-            took = self.teach(collection, generator_seed, "--distill", folder)
+            took = self.teach(collection, generator_seed, f"--distill {self.rig.distilling}", folder)
             self.took("distilling", took, zoo_seed, generator_seed)
         return folder
 
@@ -272,6 +280,11 @@ def first(folder, count):
     for network in networks[:count]:
         (chosen / network.name).hardlink_to(network)
     return chosen
+
+
+def digest(program):
+    """Tells programs apart: cells of other code are no part of a table."""
+    return hashlib.sha256(program.read_bytes()).hexdigest()
 
 
 def fetch(rig):

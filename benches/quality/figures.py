@@ -303,8 +303,8 @@ def shown(row, column):
 
 
 def cost(made):
-    """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, training, sampling;
-    the most memory that its training held, and the bytes that zoo and generator take."""
+    """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, alignment, training,
+    sampling; the most memory that its training held, and the bytes that zoo and generator take."""
     cells = [cell for _, _, budget, cell in made if budget == "weights only"]
     seconds = [cell["seconds"] for cell in cells]
     mean = lambda values: sum(values) / len(values)
@@ -315,14 +315,14 @@ def cost(made):
     # Those that are held out were made with the zoo, and are no part of its price.
     held_out = mean([row["score"]["n"] for cell in cells for row in cell["rows"] if row["name"] == "held-out"])
     member = average("zoo") / (snapshots + held_out)
-    zoo = member * snapshots
+    zoo, alignment = member * snapshots, mean([cell["alignment"] for cell in cells])
     sample = mean([s["sampling"] / s["samples"] for s in seconds])
     saved = member - sample
     return {
         "zoo_seconds": zoo,
+        "alignment_seconds": alignment,
         "training_seconds": training,
         "teaching_seconds": teaching,
-        # None of cells that were made before it was kept.
         "distilling_seconds": average("distilling"),
         "training_bytes": held,
         "seconds_a_member": member,
@@ -330,5 +330,5 @@ def cost(made):
         "zoo_bytes": mean([cell["bytes"]["zoo"] for cell in cells]),
         "generator_bytes": mean([cell["bytes"]["generator"] for cell in cells]),
         # A taught generator's training is a part of its teaching.
-        "cheaper_from": math.ceil((zoo + (teaching or training)) / saved) if saved > 0 else None,
+        "cheaper_from": math.ceil((zoo + alignment + (teaching or training)) / saved) if saved > 0 else None,
     }

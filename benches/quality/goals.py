@@ -24,9 +24,10 @@ from figures import (
 
 FULL_RANK = "Gaussian, all comp."
 STORED = "stored members"
-# Those of ours that learned what networks do, and what is added to a budget's name: distilled samples saw no data but
-# what the budget gives them, taught ones in training.
-SAW = {DISTILLED: "", TAUGHT: ", taught by data"}
+# Ours, and what is added to a budget's name: distilled samples learned what snapshots do and saw no data but what the
+# budget gives them, taught ones saw data in training.
+LEARNED = {DISTILLED: "distilled", TAUGHT: "taught by data"}
+CALLED = {SAMPLES: "by default", **LEARNED}
 WHICH = {PUBLISHED: "published flow", CONTROL: "the control, taught on noise,"}
 # Users' case 30, whose goal is the zoo's mean.
 CASE = "i-cnn"
@@ -65,7 +66,7 @@ def trajectories(_, rig):
 def branches(_, rig):
     budgets = rig["budgets"]
     rows = budgets["weights only"]
-    for mine in learned(rows):
+    for mine in ours(rows):
         budget = called("weights only", mine)
         yield as_good(rows, mine, budget, 0.005)
         overlap, target = rows[mine]["overlap"][0], rows["held-out"]["overlap"][0]
@@ -86,7 +87,7 @@ def branches(_, rig):
 def seeds(name, rig):
     budgets = rig["budgets"]
     rows = budgets["weights only"]
-    for mine in learned(rows):
+    for mine in ours(rows):
         if name == CASE:
             accuracy, target = rows[mine]["mean"][0], rows["zoo"]["mean"][0]
             text = f"{beside(rows, mine, 'mean', 'zoo')} (the case's own: about .89), at distance {shown(rows[mine], 'novel')}"
@@ -108,14 +109,19 @@ def seeds(name, rig):
     yield from together(budgets)
 
 
+def ours(rows):
+    """All of ours that were measured."""
+    return [name for name in CALLED if name in rows]
+
+
 def learned(rows):
-    """Those of ours that learned what networks do, and were measured."""
-    return [name for name in SAW if name in rows]
+    """Those of ours that learned what networks do: what is judged of more than weights alone."""
+    return [name for name in LEARNED if name in rows]
 
 
 def called(budget, mine):
     """A budget, with what a generator had seen before."""
-    return budget + SAW[mine]
+    return f"{budget}, {CALLED[mine]}"
 
 
 def beaten(rows, mine):
@@ -175,7 +181,9 @@ def together(budgets):
         text = f"{shown(rows[mine], 'ens')} for {shown(rows[other], 'ens')} of {other}"
         reached = rows[mine]["ens"][0] > rows[other]["ens"][0]
         yield budget, "ten together better than SWAG and soups", text, reached
-        yield budget, "ten together better than ten snapshots of one run", *better_than_one_run(rows, mine)
+        text = f"{shown(rows[mine], 'ens')} for {shown(rows[ONE_RUN], 'ens')}"
+        reached = rows[mine]["ens"][0] > rows[ONE_RUN]["ens"][0]
+        yield budget, "ten together better than ten snapshots of one run", text, reached
     rows = budgets["polish 1%"]
     for mine in learned(rows):
         budget = called("polish 1%", mine)
@@ -191,14 +199,6 @@ def together(budgets):
         reached = ours["ens"][0] >= accuracy["ens"][0] and ours["nll"][0] <= likelihood["nll"][0]
         goal = "ten together no worse than stored members polished as long, or not at all"
         yield called("polish 10%", mine), goal, text, reached
-
-
-def better_than_one_run(rows, mine):
-    """Figures of ten together, and whether ours are better. Rigs that were run before there was such a row have none."""
-    if ONE_RUN not in rows:
-        return "not measured", False
-    text = f"{shown(rows[mine], 'ens')} for {shown(rows[ONE_RUN], 'ens')}"
-    return text, rows[mine]["ens"][0] > rows[ONE_RUN]["ens"][0]
 
 
 def is_far(rows, mine):

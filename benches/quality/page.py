@@ -51,15 +51,13 @@ def warned(gates):
 def price(cost):
     taught = cost["teaching_seconds"] is not None
     generator = cost["teaching_seconds" if taught else "training_seconds"]
-    others = [(cost.get("distilling_seconds"), "distilled"), (cost["training_seconds"], "without teaching")]
-    told = ", ".join(f"{seconds:.0f} s {what}" for seconds, what in others if seconds is not None)
-    untaught = f" ({told})" if taught else ""
-    # Rigs that were run before it was measured have none.
-    memory = f", {cost['training_bytes'] / 1e9:.2f} GB of memory at its most" if "training_bytes" in cost else ""
+    others = f" ({cost['distilling_seconds']:.0f} s distilled, {cost['training_seconds']:.0f} s by default)" if taught else ""
+    aligned = f", {cost['alignment_seconds']:.0f} s to align" if cost["alignment_seconds"] else ""
     begin = (
         f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s; "
-        f"the zoo took {cost['zoo_seconds']:.0f} s and takes {cost['zoo_bytes'] / 1e6:.1f} MB, "
-        f"the generator {generator:.0f} s{untaught}{memory} and {cost['generator_bytes'] / 1e6:.1f} MB: "
+        f"the zoo took {cost['zoo_seconds']:.0f} s{aligned} and takes {cost['zoo_bytes'] / 1e6:.1f} MB, "
+        f"the generator {generator:.0f} s{others}, {cost['training_bytes'] / 1e9:.2f} GB of memory at its most "
+        f"and {cost['generator_bytes'] / 1e6:.1f} MB: "
     )
     if cost["cheaper_from"] is None:
         return begin + "a generator is never cheaper than training."
