@@ -1,6 +1,6 @@
 //! Wires between layers. All that is permuted together hangs on one wire, so wires become groups.
 
-use crate::layout::{Role, TensorSpec};
+use crate::layout::TensorSpec;
 use crate::symmetry::modules::Module;
 use crate::symmetry::spec::{Group, Place};
 
@@ -104,8 +104,7 @@ impl Graph {
         wire: Wire,
         block: Option<usize>,
     ) -> Result<(), Doubt> {
-        let is_running = |role| matches!(role, Role::RunningMean | Role::RunningVar);
-        let has_statistics = module.tensors.iter().any(|t| is_running(t.role));
+        let has_statistics = module.tensors.iter().any(|t| !t.role.is_trained());
         let is_per_channel = module.outputs() == self.wires[wire.0].size;
         if is_per_channel && module.tensors.len() > 1 && !has_statistics {
             return Err(format!(

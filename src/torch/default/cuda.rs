@@ -12,6 +12,7 @@ use super::super::device::resolve;
 use super::super::graph::Recorder;
 use super::behaviour::BehaviourModule;
 use super::module::FlowModule;
+use crate::chain::spread;
 use crate::codec::strips;
 use crate::denoiser::{Architecture, time_features};
 use crate::diffusion::times;
@@ -251,7 +252,7 @@ impl OnDevice {
             .f_reshape([batch.count as i64, -1])?
             .f_narrow(1, 0, parameters as i64)?;
         if let Some(residual) = &self.residual {
-            let e = residuals(batch, parameters);
+            let e = residuals(batch, parameters)?;
             let e = tensor(&e, &[-1, parameters as i64], self.device)?;
             let temperature = f64::from(batch.options.temperature);
             x = x.f_add(&e.f_mul(residual)?.f_mul_scalar(temperature)?)?;
@@ -268,24 +269,14 @@ impl OnDevice {
 
 /// What a batch's networks have in place of dropped components, [count, parameters]: drawn here, by as many threads as
 /// the request names.
-fn residuals(batch: &Batch, parameters: usize) -> Vec<f32> {
-    let threads = match batch.options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let share = batch.count.div_ceil(threads);
+fn residuals(batch: &Batch, parameters: usize) -> Result<Vec<f32>> {
     let mut e = vec![0.0; batch.count * parameters];
-    std::thread::scope(|scope| {
-        let firsts = (batch.first..).step_by(share);
-        for (part, first) in e.chunks_mut(share * parameters).zip(firsts) {
-            scope.spawn(move || {
-                for (row, sample) in part.chunks_exact_mut(parameters).zip(first..) {
-                    batch.noise().normal(Purpose::Residual, sample, 0, row);
-                }
-            });
-        }
-    });
-    e
+    let rows = e.chunks_exact_mut(parameters).zip(batch.first..);
+    spread(rows, batch.options.threads, |(row, sample)| {
+        batch.noise().normal(Purpose::Residual, sample, 0, row);
+        Ok(())
+    })?;
+    Ok(e)
 }
 
 impl OnDeviceFlow {
