@@ -122,7 +122,7 @@ pytorch: need-python3 ## PyTorch 2.11 in build/, where python3 has none
 bench: need-cc need-c++ need-python3 need-cargo first ## times beside PyTorch's and the machine's limit: docs/results/sampling.json, docs/images/speed.svg
 	-$(MAKE) pytorch
 	$(TORCH) cargo bench --bench engine
-	$(TORCH) cargo bench --bench sampling -- -o $(CURDIR)/docs/results/sampling.json
+	$(TORCH) cargo bench --bench sampling -- --largest 25000000 -o $(CURDIR)/docs/results/sampling.json
 	python3 benches/beside_pytorch.py docs/results/sampling.json $(PYTORCH) $(SMALL)/libpdiff.so build/first $(DEMO)/net.pdiff
 	$(TORCH) cargo bench --no-run --bench paper_step
 	@! $(PYTORCH) -c 'import torch' 2>/dev/null || { $(TORCH) $(PYTORCH) benches/compare_paper.py \
@@ -149,7 +149,7 @@ settings: build $(DEMO)/net.pdiff ## what samplers, steps and half precision cos
 	python3 benches/settings.py $(PDIFF) $(ZOO) $(DEMO) build/settings
 
 profile: need-cc need-c++ need-python3 need-cargo need-perf ## where the time of sampling goes, into docs
-	$(TORCH) python3 benches/profile.py "$$(cargo bench --no-run --bench profile --message-format short 2>&1 | sed -n 's/.*(\(.*deps.profile-[0-9a-f]*\)).*/\1/p')"
+	$(TORCH) python3 benches/sampling_profile.py "$$(cargo bench --no-run --bench profile --message-format short 2>&1 | sed -n 's/.*(\(.*deps.profile-[0-9a-f]*\)).*/\1/p')"
 
 # The folder can be taken to a machine with a GPU and PyTorch 2.11: build/gpu-check/run.
 GPU := build/gpu-check

@@ -22,7 +22,8 @@ AUTOENCODER, DIFFUSION, NETWORKS = 500, 1000, 200
 
 
 def output(command):
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    """The JSON of a program's last line; what it says of its failures is shown."""
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
 
 def started(command):

@@ -112,15 +112,21 @@ def share(row):
     return f"{100 * row['limit_ms'] / row['median_ms']:.0f}%"
 
 
+def megabytes(figures):
+    """The most that a call held beyond what its process had before; a dash where it was not counted."""
+    return f"{figures['peak_bytes'] / 1e6:,.0f}" if "peak_bytes" in figures else "-"
+
+
 def speed_table(result):
-    yield "| parameters | batch | threads | libpdiff, ms | fastest to slowest | PyTorch, batched | PyTorch, compiled | limit | share |"
-    yield "| --- " * 9 + "|"
+    yield "| parameters | batch | threads | libpdiff, ms | fastest to slowest | PyTorch, batched | PyTorch, compiled | limit | share | peak, MB | PyTorch's |"
+    yield "| --- " * 11 + "|"
     for row in result["rows"]:
         theirs = row.get("pytorch", {})
         median = lambda name: f"{theirs[name]['median_ms']:.2f}" if name in theirs else "-"
         spread = f"{row['fastest_ms']:.2f} to {row['slowest_ms']:.2f}"
         cells = [f"{row['parameters']:,}", f"{row['batch']:,}", row["threads"], f"{row['median_ms']:.2f}", spread]
         cells += [median("batched"), median("compiled"), f"{row['limit_ms']:.2f}", share(row)]
+        cells += [megabytes(row), megabytes(theirs.get("batched", {}))]
         yield f"| {' | '.join(map(str, cells))} |"
 
 

@@ -1,4 +1,4 @@
-//! Samples again and again for a profiler to look at: `profile PARAMETERS NETWORKS`, as `benches/profile.py`
+//! Samples again and again for a profiler to look at: `profile PARAMETERS NETWORKS`, as `benches/sampling_profile.py`
 //! runs it under perf. One thread, for five seconds.
 
 mod job;

@@ -1,5 +1,6 @@
 """What libpdiff's default engine samples, in PyTorch: the same network with the same calls, batched, run as it is
-and compiled, and the same decoding. Prints milliseconds as JSON.
+and compiled, and the same decoding. Prints milliseconds as JSON, and the bytes that the process held at most beyond
+what it had with PyTorch imported.
 
     python benches/pytorch_sampling.py THREADS SETTINGS
 
@@ -7,12 +8,13 @@ SETTINGS is JSON: the flow's width, hidden and blocks, the calls, and cases of [
 """
 
 import json
-import resource
 import sys
 import time
 
 import torch
 from torch import nn
+
+from memory import held, resident
 
 RUNS, SECONDS = (5, 200), 2.0
 
@@ -79,6 +81,13 @@ def timed(velocity, decode, width, calls, case):
     return {"median_ms": times[len(times) // 2], "fastest_ms": times[0], "slowest_ms": times[-1]}
 
 
+def case_of(velocity, decode, width, calls, case, before):
+    """A case's times and the most that it held."""
+    times, peak = held(lambda: timed(velocity, decode, width, calls, case))
+    return times | {"peak_bytes": max(0, peak - before)}
+
+
+before = resident()
 threads, settings = int(sys.argv[1]), json.loads(sys.argv[2])
 torch.set_num_threads(threads)
 flow = Flow(settings["width"], settings["hidden"], settings["blocks"]).eval()
@@ -86,9 +95,8 @@ flow = Flow(settings["width"], settings["hidden"], settings["blocks"]).eval()
 compiled = torch.compile(flow, dynamic=False), torch.compile(decode, dynamic=True)
 rows = []
 for case in settings["cases"]:
-    row = {"batched": timed(flow, decode, settings["width"], settings["calls"], case)}
+    row = {"batched": case_of(flow, decode, settings["width"], settings["calls"], case, before)}
     if settings["compile"]:
-        row["compiled"] = timed(*compiled, settings["width"], settings["calls"], case)
+        row["compiled"] = case_of(*compiled, settings["width"], settings["calls"], case, before)
     rows.append(row)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"torch": torch.__version__, "peak_kb": peak, "rows": rows}))
+print(json.dumps({"torch": torch.__version__, "rows": rows}))

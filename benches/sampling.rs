@@ -2,9 +2,11 @@
 //! thread counts, beside what the measured matrix-product rate and memory bandwidth allow.
 //!
 //! `cargo bench --bench sampling -- [--largest PARAMETERS] [-o FILE.json]` prints a table of medians and
-//! writes every figure as JSON, the seconds of a whole job of the published code's size among them.
+//! writes every figure as JSON, the seconds of a whole job of the published code's size among them. What a call
+//! holds is the process's peak while it runs, generator and result with it, without what the process had before.
 
 mod job;
+mod peak;
 mod trained;
 
 use std::hint::black_box;
@@ -47,7 +49,7 @@ fn main() -> Result<()> {
         );
     }
     println!(
-        "{:>10} {:>7} {:>7} {:>8} {:>11} {:>11} {:>11} {:>11} {:>6}",
+        "{:>10} {:>7} {:>7} {:>8} {:>11} {:>11} {:>11} {:>11} {:>6} {:>8}",
         "parameters",
         "latents",
         "batch",
@@ -56,19 +58,23 @@ fn main() -> Result<()> {
         "fastest",
         "slowest",
         "limit",
-        "share"
+        "share",
+        "peak MB"
     );
     let mut rows = Vec::new();
     let mut settings = Value::Null;
     for (parameters, snapshots) in SIZES.into_iter().filter(|(n, _)| *n <= largest) {
         let (_folder, file) = trained(snapshots, parameters, 50)?;
+        let before = peak::resident();
         let generator = Generator::open(&file)?;
         settings = generator.about().config.clone();
         let latents = settings["latents"].as_u64().unwrap_or(0) as usize;
         for batch in BATCHES.into_iter().filter(|n| n * parameters <= MOST) {
             for limit in &limits {
+                peak::reset();
                 let times = timed(&generator, batch, limit.threads)?;
-                rows.push(row(parameters, latents, batch, limit, &times));
+                let held = peak::bytes().saturating_sub(before);
+                rows.push(row(parameters, latents, batch, limit, &times, held));
             }
         }
     }
@@ -145,15 +151,23 @@ fn timed(generator: &Generator, batch: usize, threads: usize) -> Result<Vec<f64>
     Ok(times)
 }
 
-fn row(parameters: usize, latents: usize, batch: usize, limit: &Limit, times: &[f64]) -> Value {
+fn row(
+    parameters: usize,
+    latents: usize,
+    batch: usize,
+    limit: &Limit,
+    times: &[f64],
+    held: u64,
+) -> Value {
     let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
     let least = limit.milliseconds(parameters, latents, batch);
     println!(
         "{parameters:>10} {latents:>7} {batch:>7} {:>8} {median:>11.3} {:>11.3} {slowest:>11.3} \
-         {least:>11.3} {:>5.0}%",
+         {least:>11.3} {:>5.0}% {:>8.1}",
         limit.threads,
         times[0],
-        100.0 * least / median
+        100.0 * least / median,
+        held as f64 / 1e6
     );
     json!({
         "parameters": parameters,
@@ -165,6 +179,7 @@ fn row(parameters: usize, latents: usize, batch: usize, limit: &Limit, times: &[
         "fastest_ms": times[0],
         "slowest_ms": slowest,
         "limit_ms": least,
+        "peak_bytes": held,
     })
 }
 

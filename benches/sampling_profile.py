@@ -1,4 +1,4 @@
-"""Where the time of sampling goes, by perf: `python3 benches/profile.py PROGRAM`, as `make profile` runs it.
+"""Where the time of sampling goes, by perf: `python3 benches/sampling_profile.py PROGRAM`, as `make profile` runs it.
 
 PROGRAM is the bench `profile`. Prints a table, and keeps it in docs/results/profile.json and docs/benchmarks.md.
 """
@@ -73,4 +73,5 @@ def main():
     PAGE.write_text(f"{head}{BEGIN}\n\n{table(rows)}\n{END}{rest.split(END)[1]}")
 
 
-main()
+if __name__ == "__main__":
+    main()
