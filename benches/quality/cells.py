@@ -197,7 +197,7 @@ class Maker:
         """Networks of a generator that also learned from the training images which networks work."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
         if not folder.exists():
-            took = self.teach(collection, generator_seed, f"--probe {self.probe}/probe.safetensors", folder)
+            took = self.teach(collection, generator_seed, self.by_examples, folder)
             self.took("teaching", took, zoo_seed, generator_seed)
         return folder
 
@@ -205,7 +205,8 @@ class Maker:
         """Networks of a generator that also learned from its snapshots what networks do."""
         folder = self.folder / f"z{zoo_seed}-g{generator_seed}-distilled"
         if not folder.exists():
-            took = self.teach(collection, generator_seed, f"--distill {self.rig.distilling}", folder)
+            told = f"{self.rig.distilling or self.rig.teaching} --distill"
+            took = self.teach(collection, generator_seed, told, folder)
             self.took("distilling", took, zoo_seed, generator_seed)
         return folder
 
@@ -214,10 +215,15 @@ class Maker:
         times, (seconds, held) = self.times(zoo_seed, generator_seed), measured
         write(times, {**json.loads(times.read_text()), what: seconds, f"{what}_bytes": held})
 
-    def teach(self, collection, seed, by, folder):
+    @property
+    def by_examples(self):
+        """What a training by the training images is told."""
+        return f"{self.rig.teaching} --probe {self.probe}/probe.safetensors"
+
+    def teach(self, collection, seed, told, folder):
         """Makes a folder of a taught generator's networks, and gives what its training took, as `measured` does."""
         generator = folder.with_suffix(".pdiff")
-        told = f"{self.rig.training} {self.rig.teaching} {by} --spec {self.probe}/spec.json"
+        told = f"{self.rig.training} {told} --spec {self.probe}/spec.json"
         took = self.train(collection, seed, told, generator)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -235,7 +241,7 @@ class Maker:
             self.folder_once(noise, lambda part: self.run([*command, part]))
             shutil.rmtree(collection, ignore_errors=True)
             self.run([self.pdiff, "collect", collection, *sorted(noise.glob("*.safetensors"))])
-            self.teach(collection, seed, f"--probe {self.probe}/probe.safetensors", folder)
+            self.teach(collection, seed, self.by_examples, folder)
         return folder
 
     def published_flow(self, generator, seed):

@@ -27,7 +27,7 @@ class Rig:
     peaks: tuple = ((1e-3, 1e-2), (3e-3, 1e-2))
     training: str = ""  # what `pdiff train` is told; empty: its defaults
     teaching: str = ""  # the same of the generators that are taught by a behaviour loss
-    distilling: str = ""  # what the distilled one is told beside that
+    distilling: str = ""  # what the distilled one is told in place of that, where it is another
     samples: int = 100
     baselines: int = 40  # networks of each
     zoo_seeds: tuple = ZOO_SEEDS
@@ -156,10 +156,10 @@ RIGS = {
         "fashion",
         "--members 222",
         steps=2000,
-        teaching="--behaviour-batch 128 --behaviour-steps 4000",
-        distilling="--behaviour-steps 2000",
+        teaching="--behaviour-batch 128",
+        distilling="--behaviour-batch 128 --behaviour-steps 2500",
         samples=60,
-        baselines=12,
+        baselines=15,
         zoo_seeds=LAST,
         has_control=True,
     ),
