@@ -8,13 +8,12 @@ and the table of docs/benchmarks.md.
 """
 
 import json
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from page import ROOT, put
+from population import Population, run
 
 # Of the default engine: the sampler and its steps, and calls of the flow's network that they cost.
 SETTINGS = [
@@ -23,8 +22,9 @@ SETTINGS = [
 ]
 DEFAULT = ("ab2", 8)
 NAMES = {"ab2": "AB2", "heun": "Heun"}
-NETWORK = "--net mlp --data mnist --pool 2".split()
-MEMBERS = "--members 333 --branch 400 --steps 4000 --seed 31".split()
+NETWORK = "--net mlp --data mnist --pool 2"
+MEMBERS = "--members 333 --branch 400 --steps 4000 --seed 31"
+HALF = ["--precision", "f16"]
 # The half of the test images that choices of the method were compared by: the other half is for the benchmark.
 IMAGES = 4000
 SAMPLES = 200
@@ -34,31 +34,18 @@ COLUMNS = [("mean", 4), ("overlap", 3), ("overlap_zoo", 3), ("novelty", 2), ("di
 class Bench:
     def __init__(self, pdiff, zoo, demo, folder):
         self.pdiff, self.zoo, self.demo, self.folder = pdiff, zoo, demo, folder
+        self.population = Population(pdiff, zoo, folder, NETWORK, MEMBERS)
 
     def generators(self):
         """Of each collection: what it is called, generators in float32 and float16, and how networks are scored."""
-        yield "demo", self.demo / "net.pdiff", self.half(self.demo / "zoo", []), [self.zoo, "score", "{files}"]
-        zoo, probe = self.population()
-        taught = ["--distill", "--spec", probe / "spec.json"]
-        full = self.folder / "population.pdiff"
-        if not full.exists():
-            run([self.pdiff, "train", zoo, *taught, "-o", full])
-        score = [self.zoo, "score", *NETWORK, "--images", IMAGES, "{files}"]
-        yield "branched runs, distilled", full, self.half(zoo, taught), score
-
-    def half(self, zoo, taught):
-        half = self.folder / f"{zoo.parent.name}-f16.pdiff"
+        half = self.folder / "demo-f16.pdiff"
         if not half.exists():
-            run([self.pdiff, "train", zoo, *taught, "--precision", "f16", "-o", half])
-        return half
-
-    def population(self):
-        """The aligned collection, and the probe's folder with the spec of its networks."""
-        made, aligned, probe = (self.folder / name for name in ("members", "aligned", "probe"))
-        once(made, lambda part: run([self.zoo, "population", *NETWORK, *MEMBERS, "--collect", part]))
-        once(aligned, lambda part: part.mkdir() or run([self.pdiff, "align", made, "-o", part / "zoo"]))
-        once(probe, lambda part: run([self.zoo, "export", *NETWORK, "-o", part]))
-        return aligned / "zoo", probe
+            run([self.pdiff, "train", self.demo / "zoo", *HALF, "-o", half])
+        yield "demo", self.demo / "net.pdiff", half, [self.zoo, "score", "{files}"]
+        taught = ["--distill", "--spec", self.population.probe / "spec.json"]
+        full = self.population.generator("population", taught)
+        half = self.population.generator("aligned-f16", taught + HALF)
+        yield "branched runs, distilled", full, half, self.population.score(IMAGES)
 
     def judged(self, generator, score, setting):
         """A row of figures of a generator's samples by a sampler and its steps."""
@@ -73,21 +60,6 @@ class Bench:
         return {column: figures[column] for column, _ in COLUMNS} | {"standard_error": row["score"]["standard_error"]}
 
 
-def once(folder, make):
-    """Has a folder made where it is not there; what is half made is thrown away."""
-    if not folder.exists():
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        make(part)
-        part.rename(folder)
-
-
-def run(command):
-    ended = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    if ended.returncode:
-        sys.exit(f"settings: {' '.join(map(str, command[:2]))} failed: {ended.stderr.strip()}")
-
-
 def table(results):
     yield "| collection | sampler, steps | calls | mean | overlap | w/zoo | novel | disp |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
@@ -100,7 +72,6 @@ def table(results):
 
 def main():
     pdiff, zoo, demo, folder = (Path(argument).absolute() for argument in sys.argv[1:])
-    folder.mkdir(parents=True, exist_ok=True)
     bench, results = Bench(pdiff, zoo, demo, folder), []
     for collection, full, half, score in bench.generators():
         cases = [(full, "f32", *case) for case in SETTINGS]

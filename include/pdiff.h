@@ -520,6 +520,55 @@ typedef int32_t (*pdiff_gradient_callback)(void *context,
                                            float *gradient);
 
 /**
+ * What a network is worth, as the host's callback says.
+ */
+typedef struct pdiff_score {
+    /**
+     * sizeof(pdiff_score) of the library; write nothing beyond it.
+     */
+    size_t struct_size;
+    /**
+     * Higher is better: accuracy, return, minus a loss.
+     */
+    double score;
+    /**
+     * The score on examples kept for choosing, where `has_selection` is 1: baselines that choose
+     * use it and never `score`.
+     */
+    double selection_score;
+    /**
+     * The predicted class of each test example, until the callback is called again; gives the
+     * error overlaps. NULL: none.
+     */
+    const int64_t *predictions;
+    size_t prediction_count;
+    /**
+     * The true class of each, the same for every network. NULL: as the first network said.
+     */
+    const int64_t *labels;
+    size_t label_count;
+    /**
+     * 1 or 0.
+     */
+    int32_t has_selection;
+    /**
+     * Zero.
+     */
+    int32_t reserved;
+} pdiff_score;
+
+/**
+ * Called on the calling thread with a flat network of `parameters` numbers, in the units and the
+ * order of pdiff_sample, which lasts until it returns. It fills `score`, whose every field is zero,
+ * and returns 0; anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no
+ * longjmp may leave it.
+ */
+typedef int32_t (*pdiff_score_callback)(void *context,
+                                        const float *network,
+                                        uint64_t parameters,
+                                        struct pdiff_score *score);
+
+/**
  * What training may choose. Zero in any field is the default, which serves any collection.
  */
 typedef struct pdiff_train_options {
@@ -598,7 +647,7 @@ typedef struct pdiff_train_options {
     pdiff_gradient_callback gradient;
     void *gradient_context;
     /**
-     * Steps of the behaviour loss; 0: 5,000.
+     * Steps of the behaviour loss; 0: 5,000, or with a score 2,000.
      */
     uint64_t behaviour_steps;
     /**
@@ -613,6 +662,13 @@ typedef struct pdiff_train_options {
      * images, and else white noise, by which samples learn less. Not beside probe or gradient. NULL: not.
      */
     const char *distill;
+    /**
+     * Teaches the generator what scores high, where nothing has a gradient: a return, a hit rate, by a host's own
+     * measure. It is asked for 64 networks at each step, those of two sides of 32 samples, and goes by selection_score,
+     * or score where there is none; other fields are not used. Not beside probe, gradient or distill. NULL: not.
+     */
+    pdiff_score_callback score;
+    void *score_context;
 } pdiff_train_options;
 
 /**
@@ -649,55 +705,6 @@ typedef struct pdiff_tensor_info {
      */
     int32_t generated;
 } pdiff_tensor_info;
-
-/**
- * What a network is worth, as the host's callback says.
- */
-typedef struct pdiff_score {
-    /**
-     * sizeof(pdiff_score) of the library; write nothing beyond it.
-     */
-    size_t struct_size;
-    /**
-     * Higher is better: accuracy, return, minus a loss.
-     */
-    double score;
-    /**
-     * The score on examples kept for choosing, where `has_selection` is 1: baselines that choose
-     * use it and never `score`.
-     */
-    double selection_score;
-    /**
-     * The predicted class of each test example, until the callback is called again; gives the
-     * error overlaps. NULL: none.
-     */
-    const int64_t *predictions;
-    size_t prediction_count;
-    /**
-     * The true class of each, the same for every network. NULL: as the first network said.
-     */
-    const int64_t *labels;
-    size_t label_count;
-    /**
-     * 1 or 0.
-     */
-    int32_t has_selection;
-    /**
-     * Zero.
-     */
-    int32_t reserved;
-} pdiff_score;
-
-/**
- * Called on the calling thread with a flat network of `parameters` numbers, in the units and the
- * order of pdiff_sample, which lasts until it returns. It fills `score`, whose every field is zero,
- * and returns 0; anything else ends the work, which fails with PDIFF_CALLBACK. No exception and no
- * longjmp may leave it.
- */
-typedef int32_t (*pdiff_score_callback)(void *context,
-                                        const float *network,
-                                        uint64_t parameters,
-                                        struct pdiff_score *score);
 
 /**
  * What to sample. Zero in any field is the default; all zero is one network of seed 0.

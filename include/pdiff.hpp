@@ -380,7 +380,7 @@ struct TrainOptions {
     std::optional<Probe> probe = {};
     /// Says what to teach by, for any network, instead of a probe and not beside one; it is given the network's number within the step.
     OnGradient gradient = {};
-    /// Steps of the behaviour loss; 0: 5,000.
+    /// Steps of the behaviour loss; 0: 5,000, or with a score 2,000.
     std::uint64_t behaviour_steps = 0;
     /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer. With distill,
     /// inputs that four of them get.
@@ -390,6 +390,9 @@ struct TrainOptions {
     /// collection's. Where its input is [channels, height, width] they are images, and else white noise, by which
     /// samples learn less.
     std::optional<std::string> distill = {};
+    /// Teaches the generator what scores high, where nothing has a gradient, in place of probe, gradient and distill: it
+    /// is asked for 64 networks at each step, and goes by the selection score, or the score where there is none.
+    OnScore score = {};
     /// Called as the work goes on.
     OnProgress progress = {};
 };
@@ -959,6 +962,11 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
     chosen.behaviour_batch = options.behaviour_batch;
     if (options.distill) {
         chosen.distill = call.text("distill", *options.distill);
+    }
+    if (options.score) {
+        host.judge = &options.score;
+        chosen.score = detail::Host::score;
+        chosen.score_context = &host;
     }
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });

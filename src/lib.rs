@@ -36,6 +36,7 @@ mod files;
 mod generator;
 mod layout;
 mod map;
+mod network;
 mod noise;
 mod normalize;
 mod open;

@@ -265,6 +265,8 @@ TEST(Train, LearnsOrSaysThatItCannot) {
     options = {};
     options.distill = "{";
     fails(Status::invalid_argument, "distill:", [&] { pdiff::train(zoo, net, options); });
+    options.score = [](pdiff::Span<const float>) { return pdiff::Score{0, {}, {}, {}}; };
+    fails(Status::invalid_argument, "distill beside", [&] { pdiff::train(zoo, net, options); });
     options = {};
     options.steps = 20;
     try {

@@ -161,10 +161,7 @@ func (g *Generator) sampling(
 		context, finished := back.lendTo(lent)
 		finish = finished
 		chosen.gradient, chosen.gradient_context = gradientCallback(options.Gradient), context
-		if options.Score != nil {
-			chosen.score = C.pdiff_score_callback(C.pdiffGoScore)
-			chosen.score_context = context
-		}
+		chosen.score, chosen.score_context = scoreCallback(options.Score), context
 		return call(c, chosen, cancel, context, lent, detail)
 	})
 	if finish == nil {
@@ -178,6 +175,13 @@ func gradientCallback(gradient func(number, step uint64, network, gradient []flo
 		return nil
 	}
 	return C.pdiff_gradient_callback(C.pdiffGoGradient)
+}
+
+func scoreCallback(score func(network []float32) (Score, error)) C.pdiff_score_callback {
+	if score == nil {
+		return nil
+	}
+	return C.pdiff_score_callback(C.pdiffGoScore)
 }
 
 //export pdiffGoGradient

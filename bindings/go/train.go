@@ -46,7 +46,7 @@ type TrainOptions struct {
 	// Gradient says what to teach by, for any network, instead of Probe and not beside it: as Options.Gradient does, with
 	// the network's number within the step.
 	Gradient func(number, step uint64, network, gradient []float32) (loss float64, err error)
-	// BehaviourSteps is how many steps the behaviour loss takes; 0: 5,000.
+	// BehaviourSteps is how many steps the behaviour loss takes; 0: 5,000, or with Score 2,000.
 	BehaviourSteps uint64
 	// BehaviourBatch is the examples that each network of a step gets from Probe; 0: 256, or all where
 	// there are fewer. With Distill, inputs that four of them get.
@@ -56,6 +56,10 @@ type TrainOptions struct {
 	// collection's; nil: not. Where its input is [channels, height, width] they are images, and else white noise, by which
 	// samples learn less.
 	Distill *string
+	// Score teaches the generator what scores high, where nothing has a gradient, in place of Probe, Gradient and Distill:
+	// it is asked for 64 networks at each step, and what counts is Selection, or Score where there is none. An error ends
+	// the work. The network lasts until it returns.
+	Score func(network []float32) (Score, error)
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -79,7 +83,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 		if lent.err != nil {
 			return lent.err
 		}
-		watch := callbacks{progress: options.Progress, gradient: options.Gradient}
+		watch := callbacks{progress: options.Progress, gradient: options.Gradient, score: options.Score}
 		context, finish := watch.lendTo(&lent)
 		chosen := lend(&lent, []C.pdiff_train_options{{
 			struct_size: C.sizeof_pdiff_train_options,
@@ -93,7 +97,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			progress: progressCallback(options.Progress), progress_context: context,
 			probe: probe, gradient: gradientCallback(options.Gradient), gradient_context: context,
 			behaviour_steps: C.uint64_t(options.BehaviourSteps), behaviour_batch: C.uint64_t(options.BehaviourBatch),
-			distill: distill,
+			distill: distill, score: scoreCallback(options.Score), score_context: context,
 		}})
 		detail := newError()
 		status := C.pdiff_train(from, to, chosen, cancel, &detail)

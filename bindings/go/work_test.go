@@ -332,6 +332,7 @@ func TestTrain(t *testing.T) {
 	fails(t, Train(context.Background(), zoo, file, TrainOptions{Align: true, Symmetry: "{"}), ErrInvalidArgument, "symmetry:")
 	wrong := "{"
 	fails(t, Train(context.Background(), zoo, file, TrainOptions{Distill: &wrong}), ErrInvalidArgument, "distill:")
+	fails(t, Train(context.Background(), zoo, file, TrainOptions{Distill: &wrong, Score: bias}), ErrInvalidArgument, "distill beside")
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := Train(done, zoo, file, TrainOptions{}); !errors.Is(err, context.Canceled) {

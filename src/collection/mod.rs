@@ -17,6 +17,7 @@ use crate::container::{Container, RELEASE};
 use crate::document;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, TensorSpec};
+use crate::network;
 use crate::symmetry::Spec;
 use crate::tensor::Tensor;
 use shard::Shard;
@@ -190,6 +191,13 @@ impl Collection {
     pub fn name(&self, index: usize) -> &str {
         let (shard, row) = self.place(index);
         shard.name(row)
+    }
+
+    /// Writes a network of `weights` [parameters], with the tensors that are not generated, as a safetensors file.
+    pub fn write_network(&self, weights: &[f32], path: &Path) -> Result<()> {
+        let (layout, base) = (self.layout(), self.base()?);
+        let tensors = network::tensors(layout, base, self.order(), weights, &self.path)?;
+        network::write(&tensors, path)
     }
 
     /// The tensors that are not generated, as the first snapshot had them.

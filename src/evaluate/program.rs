@@ -81,7 +81,8 @@ impl Program {
             return Err(Error::Callback(format!(
                 "{program} ended with {}: {}",
                 output.status,
-                last.unwrap_or("it wrote nothing to stderr").trim()
+                last.unwrap_or("it wrote nothing to stderr; run it by hand on one network")
+                    .trim()
             )));
         }
         String::from_utf8(output.stdout)

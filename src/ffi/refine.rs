@@ -42,9 +42,10 @@ pub(super) unsafe fn probe<'a>(
 
 /// The host's score callback; None where there is none.
 pub(super) fn scorer(
-    given: &pdiff_sample_options,
+    callback: pdiff_score_callback,
+    context: *mut c_void,
 ) -> Option<impl FnMut(&[f32]) -> Result<Score> + use<>> {
-    let (callback, context) = (given.score?, given.score_context);
+    let callback = callback?;
     // SAFETY: the host's function with the host's context.
     Some(move |network: &[f32]| unsafe { judged(callback, context, network) })
 }
@@ -81,6 +82,22 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Fails where a score has a rival, or what is a probe's.
+    fn has_only_a_score(&self) -> Result<()> {
+        let (batch_name, batch) = self.batch;
+        if self.probe.is_some() || self.gradient.is_some() {
+            return Err(Error::invalid(
+                "score beside probe or gradient, and training goes by one of them; leave the others NULL",
+            ));
+        }
+        match batch {
+            0 => Ok(()),
+            _ => Err(Error::invalid(format!(
+                "{batch_name} is for a probe, and a score callback chooses its own examples; leave it 0"
+            ))),
+        }
+    }
+
     fn objective(self) -> Result<Objective<'a>> {
         let ((steps_name, steps), (batch_name, batch)) = (self.steps, self.batch);
         let batch = length(batch, batch_name)?;
@@ -106,9 +123,11 @@ pub(super) fn behaviour<'a>(
     given: &pdiff_train_options,
     probe: Option<&'a Probe<'a>>,
     distilled: Option<Chain>,
+    scorer: Option<&'a mut dyn Scorer>,
 ) -> Result<Option<BehaviourLoss<'a>>> {
     let steps = given.behaviour_steps;
-    let says_nothing = steps == 0 && given.behaviour_batch == 0 && distilled.is_none();
+    let says_nothing =
+        steps == 0 && given.behaviour_batch == 0 && distilled.is_none() && scorer.is_none();
     if says_nothing && probe.is_none() && given.gradient.is_none() {
         return Ok(None);
     }
@@ -119,12 +138,16 @@ pub(super) fn behaviour<'a>(
         gradient: given.gradient,
         context: given.gradient_context,
     };
-    let mut loss = match distilled {
-        Some(chain) => {
+    let mut loss = match (distilled, scorer) {
+        (Some(chain), _) => {
             let batch = length(given.behaviour_batch, "behaviour_batch")?;
             BehaviourLoss::distilling(chain, (batch != 0).then_some(batch))
         }
-        None => BehaviourLoss::new(asked.objective()?),
+        (None, Some(scorer)) => {
+            asked.has_only_a_score()?;
+            BehaviourLoss::scoring(scorer)
+        }
+        (None, None) => BehaviourLoss::new(asked.objective()?),
     };
     if steps != 0 {
         loss.steps = steps;

@@ -227,7 +227,7 @@ pub(super) unsafe fn sampling<T>(
         let generator = &opened.generator;
         let chain_of = |spec: Option<&Spec>| generator.chain(spec);
         let probe = unsafe { probe(given.probe, generator.layout(), chain_of) }?;
-        let mut scorer = scorer(&given);
+        let mut scorer = scorer(given.score, given.score_context);
         let mut refined = Refined::new(generator);
         refined.polish = polish(&given, probe.as_ref())?;
         let scorer = scorer.as_mut().map(|scorer| scorer as &mut dyn Scorer);

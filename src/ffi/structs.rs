@@ -152,7 +152,7 @@ pub struct pdiff_train_options {
     /// within the step, of which each has 32. NULL: not.
     pub gradient: pdiff_gradient_callback,
     pub gradient_context: *mut c_void,
-    /// Steps of the behaviour loss; 0: 5,000.
+    /// Steps of the behaviour loss; 0: 5,000, or with a score 2,000.
     pub behaviour_steps: u64,
     /// Examples that each network of a step gets from the probe; 0: 256, or all where there are fewer. With distill,
     /// inputs that four of them get.
@@ -162,6 +162,11 @@ pub struct pdiff_train_options {
     /// library runs a network; empty for the collection's own. Where its input is [channels, height, width] they are
     /// images, and else white noise, by which samples learn less. Not beside probe or gradient. NULL: not.
     pub distill: *const c_char,
+    /// Teaches the generator what scores high, where nothing has a gradient: a return, a hit rate, by a host's own
+    /// measure. It is asked for 64 networks at each step, those of two sides of 32 samples, and goes by selection_score,
+    /// or score where there is none; other fields are not used. Not beside probe, gradient or distill. NULL: not.
+    pub score: pdiff_score_callback,
+    pub score_context: *mut c_void,
 }
 
 /// What the units of a permutation group do in one network: a place that a callback fills.
@@ -503,7 +508,8 @@ const _: () = {
         checkpoint_seconds at 20, seed at 24, steps at 32, autoencoder_steps at 40, progress at 48,
         progress_context at 56, precision at 64, components at 68, align at 72, balance at 76,
         symmetry at 80, align_rounds at 88, probe at 96, gradient at 104, gradient_context at 112,
-        behaviour_steps at 120, behaviour_batch at 128, distill at 136; 144);
+        behaviour_steps at 120, behaviour_batch at 128, distill at 136, score at 144,
+        score_context at 152; 160);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72, polish_steps at 80,

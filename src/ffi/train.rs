@@ -5,11 +5,12 @@ use std::ffi::c_char;
 use crate::chain::Chain;
 use crate::collection::Collection;
 use crate::error::{Error, Result};
+use crate::evaluate::Scorer;
 use crate::ffi::constants::*;
 use crate::ffi::guard::guard;
 use crate::ffi::handles::{cancel, length, pdiff_cancel};
 use crate::ffi::progress::Reporter;
-use crate::ffi::refine::{behaviour, probe};
+use crate::ffi::refine::{behaviour, probe, scorer};
 use crate::ffi::structs::*;
 use crate::ffi::text::{path, text};
 use crate::ffi::versioned::read;
@@ -61,7 +62,9 @@ pub unsafe extern "C" fn pdiff_train(
                 true => None,
                 false => Some(distilled(&given, &open()?)?),
             };
-            let mut behaviour = behaviour(&given, probe.as_ref(), distilled)?;
+            let mut scorer = scorer(given.score, given.score_context);
+            let scorer = scorer.as_mut().map(|scorer| scorer as &mut dyn Scorer);
+            let mut behaviour = behaviour(&given, probe.as_ref(), distilled, scorer)?;
             let behaviour = behaviour.as_mut();
             train_by(collection, generator, &chosen, behaviour, &cancel, report)?;
             Ok(())
@@ -71,9 +74,9 @@ pub unsafe extern "C" fn pdiff_train(
 
 /// How networks compute whose samples learn what they do.
 unsafe fn distilled(given: &pdiff_train_options, collection: &Collection) -> Result<Chain> {
-    if !given.probe.is_null() || given.gradient.is_some() {
+    if !given.probe.is_null() || given.gradient.is_some() || given.score.is_some() {
         return Err(Error::invalid(
-            "distill beside probe or gradient, and training goes by one of them; leave the others NULL",
+            "distill beside probe, gradient or score, and training goes by one of them; leave the others NULL",
         ));
     }
     let spec = match unsafe { text(given.distill, "distill") }? {

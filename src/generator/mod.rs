@@ -7,7 +7,6 @@ mod file;
 mod fixtures;
 mod folder;
 mod latents;
-mod network;
 mod options;
 mod report;
 mod sample;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::generator::file::{About, GeneratorFile};
-use crate::generator::network;
 use crate::generator::options::{Cancel, Device, SampleOptions, Sampler};
 use crate::layout::Layout;
+use crate::network;
 use crate::noise::Noise;
 use crate::tensor::Tensor;
 
@@ -185,7 +185,10 @@ impl Generator {
     /// A network's tensors with their original names, shapes and dtypes, in the original order: the
     /// generated ones from `weights`, the others from the base.
     pub fn tensors(&self, weights: &[f32]) -> Result<Vec<Tensor>> {
-        network::tensors(&self.file, weights)
+        let about = &self.file.about;
+        let base = about.base.iter().map(|spec| self.file.base(spec));
+        let (base, path) = (base.collect::<Result<_>>()?, self.file.container.path());
+        network::tensors(&about.layout, base, &about.order, weights, path)
     }
 
     /// Writes a network as a safetensors file.

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use crate::chain::{Chain, Runner, spread};
 use crate::collection::{Collection, split};
 use crate::error::{Error, Result};
+use crate::evaluate::Scorer;
 use crate::generator::Cancel;
 use crate::noise::{Noise, Purpose};
 use crate::progress::Meter;
 use crate::refine::distill::{self, Distillation};
+use crate::refine::evolution;
 use crate::refine::polish::{At, Objective, ask};
 
 /// Examples of a minibatch, where the probe has as many: each network of each step gets its own. Fewer make a
@@ -28,6 +30,18 @@ enum Lesson<'a> {
     /// Minimized over the generator's samples.
     Objective(Objective<'a>),
     Snapshots(Box<Distilling>),
+    /// What its networks score is maximized.
+    Scores(&'a mut dyn Scorer),
+}
+
+/// What a behaviour loss goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// A probe's examples, or what a host's gradients know.
+    Examples,
+    /// What snapshots do, and so no data.
+    Snapshots,
+    Scores,
 }
 
 /// What snapshots do.
@@ -46,6 +60,9 @@ pub(crate) struct Taken<'a> {
     pub step: u64,
     /// [networks, parameters]
     pub weights: &'a [f32],
+    /// What a gradient by weights is multiplied by to be one by normalized weights, [parameters]; 0 where nothing is
+    /// trained.
+    pub factors: &'a [f32],
     /// Those that the flow gave, [networks, latents].
     pub latents: &'a [f32],
 }
@@ -53,6 +70,8 @@ pub(crate) struct Taken<'a> {
 impl<'a> BehaviourLoss<'a> {
     /// Steps where the host does not choose (docs/research.md).
     pub const STEPS: u64 = 5000;
+    /// The same of [`BehaviourLoss::scoring`], whose every step costs 64 scores.
+    pub const SCORED_STEPS: u64 = 2000;
 
     pub fn new(objective: Objective<'a>) -> BehaviourLoss<'a> {
         BehaviourLoss {
@@ -74,6 +93,16 @@ impl<'a> BehaviourLoss<'a> {
         }
     }
 
+    /// What samples score is maximized, where nothing has a gradient: the selection score, or the score where there is
+    /// none. The scorer is asked on the calling thread, for two networks by each of a step's 32: beside each of its
+    /// networks, forwards and backwards.
+    pub fn scoring(scorer: &'a mut dyn Scorer) -> BehaviourLoss<'a> {
+        BehaviourLoss {
+            steps: BehaviourLoss::SCORED_STEPS,
+            lesson: Lesson::Scores(scorer),
+        }
+    }
+
     pub(crate) fn check(&self, collection: &Collection) -> Result<()> {
         if self.steps == 0 {
             return Err(Error::invalid(
@@ -82,6 +111,7 @@ impl<'a> BehaviourLoss<'a> {
         }
         match &self.lesson {
             Lesson::Objective(objective) => objective.check(),
+            Lesson::Scores(_) => Ok(()),
             Lesson::Snapshots(of) => {
                 let runner = Runner::new(&of.chain, collection.layout())?;
                 let (inputs, _) = distill::sizes(&runner, split(collection.len()).0.len())?;
@@ -113,15 +143,18 @@ impl<'a> BehaviourLoss<'a> {
 
     /// Bytes that [`BehaviourLoss::begin`] makes, at most.
     pub(crate) fn memory(&self) -> u64 {
-        match self.is_distilled() {
-            true => distill::MEMORY,
-            false => 0,
+        match self.basis() {
+            Basis::Snapshots => distill::MEMORY,
+            Basis::Examples | Basis::Scores => 0,
         }
     }
 
-    /// Whether it asks for what snapshots do, and so for no data.
-    pub(crate) fn is_distilled(&self) -> bool {
-        matches!(self.lesson, Lesson::Snapshots(_))
+    pub(crate) fn basis(&self) -> Basis {
+        match self.lesson {
+            Lesson::Objective(_) => Basis::Examples,
+            Lesson::Snapshots(_) => Basis::Snapshots,
+            Lesson::Scores(_) => Basis::Scores,
+        }
     }
 
     /// Tells losses apart, as far as they can be: a host's callbacks are all one, and what is drawn is known by the
@@ -131,6 +164,7 @@ impl<'a> BehaviourLoss<'a> {
             Lesson::Objective(Objective::Probe(probe, batch)) => json!([probe.digest(), batch]),
             Lesson::Objective(Objective::Host(_)) => json!("host"),
             Lesson::Snapshots(of) => json!([of.chain, of.batch]),
+            Lesson::Scores(_) => json!("scores"),
         };
         json!({"steps": self.steps, "objective": lesson})
     }
@@ -148,6 +182,9 @@ impl<'a> BehaviourLoss<'a> {
         let mut losses = vec![0.0; taken.weights.len() / parameters];
         let stream = |number| Noise::new(seed).stream(Purpose::Behaviour, number, step);
         match &mut self.lesson {
+            Lesson::Scores(scorer) => {
+                return evolution::gradients(*scorer, stream, taken, cancel, gradients);
+            }
             Lesson::Objective(objective) => {
                 let rows = taken
                     .weights

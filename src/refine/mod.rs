@@ -5,6 +5,7 @@
 mod adamw;
 mod behaviour;
 mod distill;
+mod evolution;
 mod examples;
 mod inputs;
 mod polish;
@@ -18,7 +19,7 @@ use std::path::Path;
 pub use adamw::AdamW;
 pub(crate) use adamw::{BETA1, BETA2, EPSILON};
 pub use behaviour::BehaviourLoss;
-pub(crate) use behaviour::Taken;
+pub(crate) use behaviour::{Basis, Taken};
 pub use examples::Examples;
 pub(crate) use polish::one_cycle;
 pub use polish::{At, GradientFn, Objective, Polish};

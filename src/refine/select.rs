@@ -117,7 +117,11 @@ impl Judge<'_> {
 }
 
 /// What a candidate is chosen by, which must be a number and of the same kind for all.
-fn chosen_by(number: u64, score: &Score, has_selection: &mut Option<bool>) -> Result<f64> {
+pub(super) fn chosen_by(
+    number: u64,
+    score: &Score,
+    has_selection: &mut Option<bool>,
+) -> Result<f64> {
     let is_selection = score.selection_score.is_some();
     if *has_selection.get_or_insert(is_selection) != is_selection {
         return Err(Error::Callback(format!(

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::AtomicFile;
 use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
 use crate::progress::{Meter, Progress};
-use crate::refine::BehaviourLoss;
+use crate::refine::{Basis, BehaviourLoss};
 use crate::symmetry::Aligned;
 use crate::train::TrainOptions;
 
@@ -184,7 +184,9 @@ pub(crate) fn train(
         held_out,
         options,
         behaviour_steps: behaviour.as_ref().map(|loss| loss.steps),
-        is_distilled: behaviour.as_ref().is_some_and(|loss| loss.is_distilled()),
+        is_distilled: behaviour
+            .as_ref()
+            .is_some_and(|loss| loss.basis() == Basis::Snapshots),
         device,
         generator,
         cancel,

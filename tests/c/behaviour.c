@@ -81,7 +81,7 @@ static void snapshots_teach(pdiff_train_options options) {
     options.distill = spec;
     make_probe(&probe);
     options.probe = &probe;
-    FAILS(PDIFF_INVALID_ARGUMENT, "distill beside probe or gradient",
+    FAILS(PDIFF_INVALID_ARGUMENT, "distill beside probe, gradient or score",
           pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
     EXPECT(!exists("no.pdiff"));
 }
@@ -109,6 +109,66 @@ static void a_callback_teaches(pdiff_train_options options) {
     FAILS(PDIFF_CANCELLED, "cancelled", pdiff_train("zoo", "no.pdiff", &options, host.cancel, &error));
     pdiff_cancel_free(host.cancel);
     EXPECT(host.calls < 60 && !exists("no.pdiff"));
+}
+
+/* What the score callback is told to do, and what it saw. */
+typedef struct judge {
+    uint64_t calls;
+    uint64_t fails_at, not_finite, cancels_at; /* a call, from 1; 0: none */
+    pdiff_cancel *cancel;
+} judge;
+
+/* By the selection score: near 1 is good. By the score it is bad, and that is not used. */
+static int32_t nearness(void *context, const float *network, uint64_t parameters, pdiff_score *score) {
+    judge *mine = context;
+    EXPECT(parameters == PARAMETERS);
+    mine->calls++;
+    if (mine->calls == mine->fails_at)
+        return 7;
+    if (mine->calls == mine->cancels_at)
+        OK(pdiff_cancel_set(mine->cancel, &error));
+    score->has_selection = 1;
+    score->selection_score = mine->calls == mine->not_finite ? NAN : -from_one(network);
+    score->score = from_one(network);
+    return 0;
+}
+
+static void a_score_teaches(pdiff_train_options options) {
+    judge judge = {0, 0, 0, 0, NULL};
+    pdiff_probe probe;
+    options.score = nearness;
+    options.score_context = &judge;
+    OK(pdiff_train("zoo", "scored.pdiff", &options, NULL, &error));
+    EXPECT(judge.calls == 2 * NETWORKS * STEPS);
+    EXPECT(mean("scored.pdiff", from_one) < mean("plain.pdiff", from_one) - 0.01);
+
+    judge.calls = 0;
+    judge.fails_at = 40;
+    FAILS(PDIFF_CALLBACK, "the score callback returned 7", pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    judge.calls = 0;
+    judge.fails_at = 0;
+    judge.not_finite = 70;
+    FAILS(PDIFF_CALLBACK, "its score is NaN", pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    judge.calls = 0;
+    judge.not_finite = 0;
+    judge.cancels_at = 50;
+    OK(pdiff_cancel_new(&judge.cancel, &error));
+    FAILS(PDIFF_CANCELLED, "cancelled", pdiff_train("zoo", "no.pdiff", &options, judge.cancel, &error));
+    pdiff_cancel_free(judge.cancel);
+    EXPECT(judge.calls == 50 && !exists("no.pdiff"));
+
+    options.behaviour_batch = 4;
+    FAILS(PDIFF_INVALID_ARGUMENT, "behaviour_batch is for a probe, and a score callback",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.behaviour_batch = 0;
+    make_probe(&probe);
+    options.probe = &probe;
+    FAILS(PDIFF_INVALID_ARGUMENT, "score beside probe or gradient",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.probe = NULL;
+    options.distill = spec;
+    FAILS(PDIFF_INVALID_ARGUMENT, "distill beside probe, gradient or score",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
 }
 
 static void what_cannot_be_taught_is_refused(pdiff_train_options options) {
@@ -187,6 +247,7 @@ int main(int argc, char **argv) {
     a_probe_teaches(options);
     snapshots_teach(options);
     a_callback_teaches(options);
+    a_score_teaches(options);
     what_cannot_be_taught_is_refused(options);
     return 0;
 }

@@ -87,6 +87,32 @@ fn snapshots_teach_a_generator_without_data() {
 }
 
 #[test]
+fn a_scoring_program_teaches_a_generator() {
+    let place = Place::new();
+    place.permuted_perceptrons(40, 0.1);
+    place.collect(&[]);
+    let short = ["--behaviour-steps", "3"];
+    let scored = [&TRAIN[..], &["--score", SCORE], &short].concat();
+    place.prints(&scored);
+    let about = &place.json(&["inspect", "net.pdiff"])["about"]["provenance"];
+    assert_eq!(about["behaviour_steps"], 3);
+    assert_ne!(about["distilled"], true);
+    fs::remove_file(place.path("net.pdiff")).unwrap();
+    // A network as the program gets it is a checkpoint like those that were collected.
+    let seen = place.path("seen.safetensors");
+    let keeps = SCORE.replace("for f;", &format!("cp \"$1\" {}; for f;", seen.display()));
+    place.prints(&[&TRAIN[..], &["--score", &keeps, "--behaviour-steps", "1"]].concat());
+    place.prints(&["collect", "zoo", "seen.safetensors"]);
+    fs::remove_file(place.path("net.pdiff")).unwrap();
+    let error = place.fails(&[&TRAIN[..], &["--score", "false {files}"], &short].concat());
+    assert!(error.contains("false ended with"), "{error}");
+    let batch = ["--behaviour-batch", "4"];
+    let said = place.run(&[&scored[..], &batch].concat());
+    assert_eq!(said.status.code(), Some(2));
+    assert!(!place.path("net.pdiff").exists());
+}
+
+#[test]
 fn what_teaches_nothing_is_one_line() {
     let place = Place::new();
     place.permuted_perceptrons(8, 0.1);

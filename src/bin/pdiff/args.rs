@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pdiff::refine::BehaviourLoss;
 use pdiff::{Device, Dtype, EngineName, Sampler};
 
 use crate::condition::{Named, Wanted};
@@ -168,12 +167,16 @@ pub struct Train {
     /// classifiers, and the spec needs a chain
     #[arg(long, group = "taught")]
     pub distill: bool,
-    /// Steps of that
-    #[arg(long, value_name = "STEPS", requires = "taught", default_value_t = BehaviourLoss::STEPS, value_parser = positive::<u64>, allow_negative_numbers = true)]
-    pub behaviour_steps: u64,
+    /// Teach it what scores high by a scoring program, as pdiff evaluate has it,
+    /// where nothing has a gradient; it is asked for 64 networks at each step
+    #[arg(long, value_name = "COMMAND", group = "taught")]
+    pub score: Option<String>,
+    /// Steps of that [default: 5000, or 2000 with --score]
+    #[arg(long, value_name = "STEPS", requires = "taught", value_parser = positive::<u64>, allow_negative_numbers = true)]
+    pub behaviour_steps: Option<u64>,
     /// Examples that each of the 32 networks of a step gets [default: 256, or all
     /// where there are fewer]
-    #[arg(long, value_name = "COUNT", requires = "taught", value_parser = positive::<usize>, allow_negative_numbers = true)]
+    #[arg(long, value_name = "COUNT", requires = "taught", conflicts_with = "score", value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub behaviour_batch: Option<usize>,
     /// The symmetry spec to align by, as pdiff inspect --symmetry prints one; its
     /// chain is how the networks compute [default: the collection's]

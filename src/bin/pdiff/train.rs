@@ -1,5 +1,8 @@
 //! `pdiff train`.
 
+use std::path::Path;
+
+use pdiff::evaluate::CommandScorer;
 use pdiff::refine::{BehaviourLoss, Examples, Objective, Probe};
 use pdiff::symmetry::{AlignOptions, Spec};
 use pdiff::{Cancel, Collection, EngineName, Error, Report, Result, TrainOptions, train_by};
@@ -23,24 +26,32 @@ pub fn run(args: &Train) -> Result<Answer> {
     }
     let spec = args.spec.as_deref().map(Spec::read).transpose()?;
     let examples = args.probe.as_deref().map(Examples::read).transpose()?;
-    let probe;
-    let mut behaviour = match (&examples, args.distill) {
-        (None, false) => None,
-        (examples, _) => {
-            let collection = Collection::open(&args.collection)?;
+    let (probe, write, mut scorer);
+    let open = || Collection::open(&args.collection);
+    let mut behaviour = match (&examples, args.distill, &args.score) {
+        (None, false, None) => None,
+        (_, _, Some(command)) => {
+            let collection = open()?;
+            write = move |weights: &[f32], path: &Path| collection.write_network(weights, path);
+            scorer = CommandScorer::new(command, &write)?;
+            Some(BehaviourLoss::scoring(&mut scorer))
+        }
+        (examples, _, None) => {
+            let collection = open()?;
             let chain = collection.chain(spec.as_ref())?;
             let batch = args.behaviour_batch;
-            let mut loss = match examples {
+            Some(match examples {
                 Some(Examples { inputs, labels }) => {
                     probe = Probe::new(collection.layout(), &chain, inputs, labels)?;
                     BehaviourLoss::new(Objective::Probe(&probe, batch))
                 }
                 None => BehaviourLoss::distilling(chain, batch),
-            };
-            loss.steps = args.behaviour_steps;
-            Some(loss)
+            })
         }
     };
+    if let (Some(loss), Some(steps)) = (&mut behaviour, args.behaviour_steps) {
+        loss.steps = steps;
+    }
     let align = AlignOptions::default();
     let options = TrainOptions {
         align: args.align.then_some(AlignOptions {

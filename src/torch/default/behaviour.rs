@@ -14,6 +14,7 @@ use crate::codec::Fit;
 use crate::denoiser::BehaviourShape;
 use crate::error::{Error, Result};
 use crate::noise::{Noise, Purpose};
+use crate::refine::Basis;
 use crate::tensor::Tensor;
 
 const SHAPE: BehaviourShape = BehaviourShape {
@@ -33,6 +34,8 @@ const WANTED: (f64, f64) = (0.8, 3.0);
 const SHIFT: f64 = 1.0;
 /// What the free directions add costs, squared and in units of the snapshots' variance.
 const BEYOND: f64 = 0.08;
+/// The same where they are learned from scores, whose estimates would carry networks away.
+const BEYOND_SCORED: f64 = 0.3;
 /// Scale of the free directions while they are trained: at the others' rate they would grow too fast.
 const DIRECTION_SCALE: f64 = 0.1;
 
@@ -126,19 +129,28 @@ struct Terms {
     /// The snapshots' variance.
     total: f64,
     /// What the share of it that latents lack costs, squared.
-    cost: f64,
+    lost: f64,
+    /// What the free directions add costs, squared and in its units.
+    beyond: f64,
     /// The share that latents should have.
     wanted: f64,
 }
 
 impl Terms {
-    fn new(variances: &[f64], is_distilled: bool, device: Device) -> Result<Terms> {
+    fn new(variances: &[f64], basis: Basis, device: Device) -> Result<Terms> {
         let total: f64 = variances.iter().sum();
         let shares: Vec<f32> = variances.iter().map(|v| (v / total) as f32).collect();
         Ok(Terms {
             shares: tensor(&shares, &[-1], device)?,
             total,
-            cost: if is_distilled { LOST_DISTILLED } else { LOST },
+            lost: match basis {
+                Basis::Snapshots => LOST_DISTILLED,
+                Basis::Examples | Basis::Scores => LOST,
+            },
+            beyond: match basis {
+                Basis::Scores => BEYOND_SCORED,
+                Basis::Examples | Basis::Snapshots => BEYOND,
+            },
             wanted: 1.0,
         })
     }
@@ -152,10 +164,10 @@ impl Terms {
         let beyond = beyond.f_square()?.f_sum(Kind::Float)?;
         let shifted = moved.f_mean_dim(0i64, false, Kind::Float)?.f_square()?;
         let shifted = shifted.f_mul(&self.shares)?.f_sum(Kind::Float)?;
-        let spread = lost.f_square()?.f_mul_scalar(self.cost)?;
+        let spread = lost.f_square()?.f_mul_scalar(self.lost)?;
         Ok(spread
             .f_add(&shifted.f_mul_scalar(SHIFT)?)?
-            .f_add(&beyond.f_mul_scalar(BEYOND / (n * self.total))?)?)
+            .f_add(&beyond.f_mul_scalar(self.beyond / (n * self.total))?)?)
     }
 
     /// Asks latents for more where networks [n, parameters] spread less than snapshots do, and for less where they
@@ -193,7 +205,7 @@ pub(super) struct Networks {
 
 impl Learner {
     /// With the codec's decoder as one matrix, [latents, parameters], on the device.
-    pub fn new(codec: &Fit, decoder: Torch, noise: Noise, is_distilled: bool) -> Result<Learner> {
+    pub fn new(codec: &Fit, decoder: Torch, noise: Noise, basis: Basis) -> Result<Learner> {
         let device = decoder.device();
         let [_, parameters] = decoder.size()[..] else {
             return Err(Error::Internal("a decoder that is no matrix".into()));
@@ -214,7 +226,7 @@ impl Learner {
             optimizer: AdamW::new(&arena, 0.0)?,
             arena,
             decoder,
-            terms: Terms::new(&codec.variances, is_distilled, device)?,
+            terms: Terms::new(&codec.variances, basis, device)?,
         })
     }
 
@@ -308,7 +320,7 @@ mod tests {
 
     #[test]
     fn latents_are_to_keep_what_networks_lack_of_the_snapshots_spread() {
-        let mut terms = Terms::new(&[3.0, 1.0], true, Device::Cpu).unwrap();
+        let mut terms = Terms::new(&[3.0, 1.0], Basis::Snapshots, Device::Cpu).unwrap();
         let half = Torch::from_slice(&[-1.0f32, 0.0, 1.0, 0.0]).reshape([2, 2]);
         let loss = |terms: &Terms| {
             let latents = &half * 0.5;

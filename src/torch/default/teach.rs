@@ -17,7 +17,7 @@ use crate::generator::{Batch, Curve, Gate, LatentSampler, Report, SampleOptions}
 use crate::layout::Layout;
 use crate::noise::{Noise, Purpose};
 use crate::progress::Meter;
-use crate::refine::{BehaviourLoss, Taken, one_cycle};
+use crate::refine::{Basis, BehaviourLoss, Taken, one_cycle};
 
 /// Networks of a step.
 const NETWORKS: usize = 32;
@@ -48,7 +48,7 @@ pub(super) fn teach(
     let mut tell = |meter: &Meter, done| job.tick(meter, done, f64::NAN);
     loss.begin(collection, &codec.encoded, drawing, cancel, &mut tell)?;
     let (decoder, residual) = matrix(job, codec)?;
-    let mut learner = Learner::new(codec, decoder, noise, loss.is_distilled())?;
+    let mut learner = Learner::new(codec, decoder, noise, loss.basis())?;
     let (mut step, mut curve) = (
         0,
         Curve {
@@ -89,15 +89,16 @@ pub(super) fn teach(
             seed,
             step,
             weights: &weights,
+            factors: &factors,
             latents: &flowed,
         };
         let value = loss.gradients(&taken, parameters, job.cancel, &mut gradients)?;
         if !value.is_finite() {
             return Err(Error::invalid(format!(
                 "the behaviour loss is {value} at step {step}; look for NaN in {}, or for a scale that its networks were not trained on",
-                match loss.is_distilled() {
-                    true => "the snapshots",
-                    false => "the probe",
+                match loss.basis() {
+                    Basis::Snapshots => "the snapshots",
+                    Basis::Examples | Basis::Scores => "the probe",
                 }
             )));
         }
@@ -118,7 +119,7 @@ pub(super) fn teach(
         }
         job.tick(&meter, step, value)?;
     }
-    report.gates.extend(fell(&curve, loss.is_distilled()));
+    report.gates.extend(fell(&curve, loss.basis()));
     report.curves.push(curve);
     learner.taught()
 }
@@ -187,7 +188,7 @@ fn factors(layout: &Layout, scales: &[f32]) -> Vec<f32> {
 }
 
 /// Whether the loss fell, from one point of its curve to the last, which is another; losses may have any sign.
-fn fell(curve: &Curve, is_distilled: bool) -> Option<Gate> {
+fn fell(curve: &Curve, basis: Basis) -> Option<Gate> {
     let [(_, first), .., (_, last)] = curve.points[..] else {
         return None;
     };
@@ -198,9 +199,10 @@ fn fell(curve: &Curve, is_distilled: bool) -> Option<Gate> {
         ),
         false => format!(
             "the behaviour loss rose from {first:.3} to {last:.3}; check that {}",
-            match is_distilled {
-                true => "networks were trained on inputs of mean 0 and deviation 1",
-                false => "the probe is scaled as the networks' training data was",
+            match basis {
+                Basis::Snapshots => "networks were trained on inputs of mean 0 and deviation 1",
+                Basis::Examples => "the probe is scaled as the networks' training data was",
+                Basis::Scores => "a score is higher for a better network, or let it be less random",
             }
         ),
     };
@@ -237,7 +239,7 @@ mod tests {
                     name: String::new(),
                     points,
                 },
-                false,
+                Basis::Examples,
             )
         };
         assert!(gate(&[]).is_none() && gate(&[0.5]).is_none());

@@ -1,0 +1,56 @@
+"""Members of a population, and what is made of them once: for benches that compare generators of one collection."""
+
+import shutil
+import subprocess
+import sys
+
+
+class Population:
+    """Members as `zoo population` makes them, aligned, and the probe and spec of their networks, in a folder."""
+
+    def __init__(self, pdiff, zoo, folder, network, members):
+        self.pdiff, self.zoo, self.folder = pdiff, zoo, folder
+        self.network, self.members = network.split(), members.split()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def aligned(self):
+        """The aligned collection."""
+        made, aligned = self.folder / "members", self.folder / "aligned"
+        once(made, lambda part: run([self.zoo, "population", *self.network, *self.members, "--collect", part]))
+        once(aligned, lambda part: part.mkdir() or run([self.pdiff, "align", made, "-o", part / "zoo"]))
+        return aligned / "zoo"
+
+    @property
+    def probe(self):
+        """The folder of probe.safetensors, training images, and of spec.json, how the networks compute."""
+        probe = self.folder / "probe"
+        once(probe, lambda part: run([self.zoo, "export", *self.network, "-o", part]))
+        return probe
+
+    def score(self, images, skip=0):
+        """The scoring program, by so many test images, and by half as many training images to choose by."""
+        return [self.zoo, "score", *self.network, "--images", images, "--skip", skip, "{files}"]
+
+    def generator(self, name, told):
+        """A generator by what `pdiff train` is told."""
+        file = self.folder / f"{name}.pdiff"
+        if not file.exists():
+            run([self.pdiff, "train", self.aligned, *told, "-o", file])
+        return file
+
+
+def once(folder, make):
+    """Has a folder made where it is not there; what is half made is thrown away."""
+    if not folder.exists():
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        make(part)
+        part.rename(folder)
+
+
+def run(command):
+    """Runs a program, whose failure ends the bench with what it said."""
+    ended = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if ended.returncode:
+        sys.exit(f"{' '.join(map(str, command[:2]))} failed: {ended.stderr.strip()}")
