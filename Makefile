@@ -153,6 +153,10 @@ lessons: build ## what a generator learns by scores, by snapshots and by example
 	$(TORCH) cargo bench --no-run --bench scored
 	$(TORCH) python3 benches/lessons.py $(PDIFF) $(ZOO) "$$(ls -t $(BUILT)/deps/scored-* | grep -v '[.]d$$' | head -1)" build/lessons
 
+engines: build ## what the default engine and the paper engine make of the published code's job, into docs; half an hour
+	examples/zoo/data/fetch mnist
+	$(TORCH) python3 benches/engines.py $(PDIFF) $(ZOO) build/engines
+
 profile: need-cc need-c++ need-python3 need-cargo need-perf ## where the time of sampling goes, into docs
 	$(TORCH) python3 benches/sampling_profile.py "$$(cargo bench --no-run --bench profile --message-format short 2>&1 | sed -n 's/.*(\(.*deps.profile-[0-9a-f]*\)).*/\1/p')"
 
@@ -251,4 +255,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small settings lessons profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
+.PHONY: help build small settings lessons engines profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
