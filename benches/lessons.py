@@ -2,7 +2,7 @@
 
     python3 benches/lessons.py PDIFF ZOO SCORED FOLDER
 
-On branched and on independent members of a seed that no other figure is of, kept in FOLDER. SCORED is the program of
+On branched and on independent members of the seed of settings.py, which no choice was made on, kept in FOLDER. SCORED is the program of
 scored.rs: scores and examples are of training images, and networks are judged on test images that no choice of the method
 saw, beside held-out members and the best of several candidates by score. Writes docs/results/lessons.json and the table
 of docs/benchmarks.md.
@@ -10,11 +10,10 @@ of docs/benchmarks.md.
 
 import json
 import sys
-import time
 from pathlib import Path
 
 from page import ROOT, put
-from population import Population, run
+from population import Population, once, run
 
 NETWORK = "--net mlp --data mnist --pool 2"
 POPULATIONS = {
@@ -57,17 +56,15 @@ def judged(population, generator, options):
 def chosen(population, generator):
     """A folder of networks, each the best of candidates by score."""
     folder = generator.with_name("chosen")
-    if not folder.exists():
-        command = [population.pdiff, "sample", generator, "-n", SAMPLES, "--candidates", CANDIDATES, "-o", folder]
-        run([*command, "--score", words(population.score(IMAGES, SKIP))])
+    command = [population.pdiff, "sample", generator, "-n", SAMPLES, "--candidates", CANDIDATES]
+    command += ["--score", words(population.score(IMAGES, SKIP))]
+    once(folder, lambda part: run([*command, "-o", part]))
     return folder
 
 
 def results(name, population, scored):
     for lesson in NAMES:
-        begun = time.monotonic()
         generator = taught(population, scored, lesson)
-        seconds = time.monotonic() - begun
         options = ["--baseline", "soup of all"]
         if lesson == "nothing":
             best = f"best of {CANDIDATES}"
@@ -75,7 +72,7 @@ def results(name, population, scored):
         rows = judged(population, generator, options)
         if lesson == "nothing":
             yield figures(name, "held-out members", rows["held-out"])
-        yield figures(name, lesson, rows["samples"]) | {"seconds": seconds}
+        yield figures(name, lesson, rows["samples"])
         if lesson == "nothing":
             yield figures(name, f"{best} by score", rows[best])
 

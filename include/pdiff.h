@@ -664,8 +664,11 @@ typedef struct pdiff_train_options {
     const char *distill;
     /**
      * Teaches the generator what scores high, where nothing has a gradient: a return, a hit rate, by a host's own
-     * measure. It is asked for 64 networks at each step, those of two sides of 32 samples, and goes by selection_score,
-     * or score where there is none; other fields are not used. Not beside probe, gradient or distill. NULL: not.
+     * measure. It is called 64 times at each step, for both sides of each of 32 samples in turn, and what counts is
+     * selection_score, or score where there is none; other fields are not used. Let it score on other examples than
+     * the samples are judged by, the same for the calls of one step and others for the next; a training that resumes
+     * begins to call with the first of a step, and ends in the same networks where a score depends on nothing but the
+     * network. Not beside probe, gradient or distill. NULL: not.
      */
     pdiff_score_callback score;
     void *score_context;

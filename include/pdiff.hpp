@@ -391,7 +391,8 @@ struct TrainOptions {
     /// samples learn less.
     std::optional<std::string> distill = {};
     /// Teaches the generator what scores high, where nothing has a gradient, in place of probe, gradient and distill: it
-    /// is asked for 64 networks at each step, and goes by the selection score, or the score where there is none.
+    /// is called 64 times at each step, for both sides of each of 32 samples in turn, and what counts is the selection
+    /// score, or the score where there is none. Let it score on other examples than the samples are judged by.
     OnScore score = {};
     /// Called as the work goes on.
     OnProgress progress = {};

@@ -28,7 +28,7 @@ pub enum Purpose {
     Alignment = 7,
     /// Order of the examples that samples are polished on.
     Polish = 8,
-    /// Examples of a behaviour loss.
+    /// Examples of a behaviour loss, and directions that networks are scored along.
     Behaviour = 9,
     /// Inputs on which snapshots are asked what they do.
     Distillation = 10,

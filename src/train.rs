@@ -79,7 +79,7 @@ pub fn train(
 /// For the default engine, and collections without conditions. A checkpoint of that part stands beside the
 /// generator too (`<generator>.behaviour.checkpoint`). Holds the decoder in memory, as large as the
 /// collection, and about 3.6 kB a parameter; fails with [`Error::OutOfMemory`] where the machine has less, and with
-/// [`Error::Callback`] where a host's gradient is not finite.
+/// [`Error::Callback`] where a host's gradient or score is not finite.
 pub fn train_by(
     collection: &Path,
     generator: &Path,

@@ -15,7 +15,8 @@ import (
 
 // Progress is where long work is.
 type Progress struct {
-	// Phase is collect, align, evaluate, or a phase of training: align, codec, autoencoder, denoiser, gates.
+	// Phase is collect, align, evaluate, or a phase of training: align, codec, autoencoder, denoiser,
+	// behaviour, gates.
 	Phase       string
 	Step, Total uint64
 	// Loss is the phase's latest; NaN where it has none.

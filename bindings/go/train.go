@@ -57,8 +57,9 @@ type TrainOptions struct {
 	// samples learn less.
 	Distill *string
 	// Score teaches the generator what scores high, where nothing has a gradient, in place of Probe, Gradient and Distill:
-	// it is asked for 64 networks at each step, and what counts is Selection, or Score where there is none. An error ends
-	// the work. The network lasts until it returns.
+	// it is called 64 times at each step, for both sides of each of 32 samples in turn, and what counts is Selection, or
+	// Score where there is none. Let it score on other examples than the samples are judged by. An error ends the work.
+	// The network lasts until it returns.
 	Score func(network []float32) (Score, error)
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32

@@ -193,11 +193,16 @@ impl Collection {
         shard.name(row)
     }
 
-    /// Writes a network of `weights` [parameters], with the tensors that are not generated, as a safetensors file.
-    pub fn write_network(&self, weights: &[f32], path: &Path) -> Result<()> {
-        let (layout, base) = (self.layout(), self.base()?);
-        let tensors = network::tensors(layout, base, self.order(), weights, &self.path)?;
-        network::write(&tensors, path)
+    /// What writes a network of `weights` [parameters], with the tensors that are not generated, as a safetensors file.
+    pub fn network_writer(&self) -> Result<impl Fn(&[f32], &Path) -> Result<()>> {
+        let base = self.base()?;
+        Ok(move |weights: &[f32], path: &Path| {
+            let (layout, order, base) = (self.layout(), self.order(), base.clone());
+            network::write(
+                &network::tensors(layout, base, order, weights, &self.path)?,
+                path,
+            )
+        })
     }
 
     /// The tensors that are not generated, as the first snapshot had them.

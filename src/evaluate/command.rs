@@ -98,6 +98,10 @@ impl Scorer for CommandScorer<'_> {
         Ok(())
     }
 
+    fn identity(&self) -> Option<String> {
+        Some(self.program.command())
+    }
+
     fn polishes(&self) -> bool {
         self.polisher.is_some()
     }

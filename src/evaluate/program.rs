@@ -45,6 +45,11 @@ impl Program {
         &self.words[0]
     }
 
+    /// The whole command line.
+    pub(super) fn command(&self) -> String {
+        self.words.join(" ")
+    }
+
     /// Networks of `width` numbers that one call gets.
     pub(super) fn networks(&self, width: usize) -> usize {
         match self.many {

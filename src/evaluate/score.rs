@@ -38,6 +38,11 @@ pub trait Scorer {
         each: &mut dyn FnMut(Score) -> Result<()>,
     ) -> Result<()>;
 
+    /// Tells scorers apart, as far as they can be; None of a host's callback.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
     /// Whether [`Scorer::polish`] trains networks, so that a random start is a baseline too.
     fn polishes(&self) -> bool {
         false

@@ -79,6 +79,8 @@ struct Asked<'a> {
     probe: Option<&'a Probe<'a>>,
     gradient: pdiff_gradient_callback,
     context: *mut c_void,
+    /// What else it may go by, for messages.
+    others: &'static str,
 }
 
 impl<'a> Asked<'a> {
@@ -112,7 +114,8 @@ impl<'a> Asked<'a> {
                 "gradient and probe are both given, and training goes by one of them; leave one NULL",
             )),
             (None, None, _) => Err(Error::invalid(format!(
-                "{steps_name} is {steps} with neither gradient nor probe; pass one of them"
+                "{steps_name} is {steps} with neither gradient nor probe{}; pass one of them",
+                self.others
             ))),
         }
     }
@@ -137,6 +140,7 @@ pub(super) fn behaviour<'a>(
         probe,
         gradient: given.gradient,
         context: given.gradient_context,
+        others: " nor score nor distill",
     };
     let mut loss = match (distilled, scorer) {
         (Some(chain), _) => {
@@ -200,6 +204,7 @@ pub(super) fn polish<'a>(
         probe,
         gradient: given.gradient,
         context: given.gradient_context,
+        others: "",
     };
     let mut polish = Polish::new(given.polish_steps, asked.objective()?);
     if given.polish_rate != 0.0 {

@@ -157,14 +157,14 @@ impl<'a> BehaviourLoss<'a> {
         }
     }
 
-    /// Tells losses apart, as far as they can be: a host's callbacks are all one, and what is drawn is known by the
+    /// Tells losses apart, as far as they can be: a host's gradients are all one and so are its scores, and what is drawn is known by the
     /// training's collection and seed.
     pub(crate) fn digest(&self) -> Value {
         let lesson = match &self.lesson {
             Lesson::Objective(Objective::Probe(probe, batch)) => json!([probe.digest(), batch]),
             Lesson::Objective(Objective::Host(_)) => json!("host"),
             Lesson::Snapshots(of) => json!([of.chain, of.batch]),
-            Lesson::Scores(_) => json!("scores"),
+            Lesson::Scores(scorer) => json!(["scores", scorer.identity()]),
         };
         json!({"steps": self.steps, "objective": lesson})
     }

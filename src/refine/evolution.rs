@@ -4,12 +4,12 @@
 //! A random direction of all weights is nearly orthogonal to what networks may differ in; a difference of two samples
 //! is one that the generator makes.
 
-use crate::error::{Error, Result};
-use crate::evaluate::{Scorer, Slice};
+use crate::error::Result;
+use crate::evaluate::Scorer;
 use crate::generator::Cancel;
 use crate::noise::Stream;
 use crate::refine::behaviour::Taken;
-use crate::refine::select::chosen_by;
+use crate::refine::select::finite_scores;
 
 /// How far from a network it is tried, in differences between two others (docs/research.md).
 const REACH: f32 = 0.3;
@@ -18,7 +18,7 @@ const REACH: f32 = 0.3;
 const WORTH: f64 = 20.0;
 
 /// Writes estimates of the gradient of what networks lack in score to `gradients`, by the weights of each
-/// [networks, parameters], and returns minus their mean score. `stream` gives each network's random numbers.
+/// [networks, parameters], and returns minus the mean score of what was tried. `stream` gives each network's random numbers.
 ///
 /// Scores are measured in their standard deviation over the step, so they may have any unit, and are asked for twice as
 /// many networks: each one is tried forwards and backwards along its direction. Fails with [`Error::Callback`] where a
@@ -41,12 +41,16 @@ pub(super) fn gradients(
         let [one, other] = others(&mut stream(number as u64), number, count).map(network);
         let (forwards, backwards) = pair.split_at_mut(parameters);
         for (at, weight) in network(number).iter().enumerate() {
-            direction[at] = REACH * (one[at] - other[at]);
+            // Running statistics are no weights, and variances might go below 0.
+            let moves = if taken.factors[at] == 0.0 { 0.0 } else { REACH };
+            direction[at] = moves * (one[at] - other[at]);
             forwards[at] = weight + direction[at];
             backwards[at] = weight - direction[at];
         }
     }
-    let scores = scored(scorer, &tried, parameters, cancel)?;
+    let step = taken.step;
+    let named = |at| format!("network {} of step {step}", at / 2);
+    let scores = finite_scores(scorer, &tried, parameters, cancel, named)?;
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
     let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / scores.len() as f64;
     let pairs = scores.as_chunks::<2>().0;
@@ -74,31 +78,6 @@ fn descend(direction: &mut [f32], factors: &[f32], better: f64) {
             0.0 => 0.0,
             factor => -slope * *d / (factor * factor),
         };
-    }
-}
-
-/// The finite score of each network in `networks` [n, parameters].
-fn scored(
-    scorer: &mut dyn Scorer,
-    networks: &[f32],
-    parameters: usize,
-    cancel: &Cancel,
-) -> Result<Vec<f64>> {
-    let count = networks.len() / parameters;
-    let mut scores = Vec::with_capacity(count);
-    let mut has_selection = None;
-    scorer.score(&Slice::new(parameters, networks), &mut |score| {
-        // Each sample is tried on two sides.
-        let number = scores.len() as u64 / 2;
-        scores.push(chosen_by(number, &score, &mut has_selection)?);
-        cancel.check()
-    })?;
-    match scores.len() == count {
-        true => Ok(scores),
-        false => Err(Error::Callback(format!(
-            "{} scores came back for {count} networks; give one per network, in order",
-            scores.len()
-        ))),
     }
 }
 
@@ -197,6 +176,19 @@ mod tests {
         for (a, b) in found.iter().zip(same) {
             assert!((a - b).abs() <= 1e-3 * a.abs(), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn running_statistics_stay_as_they_are() {
+        let mut seen = Vec::new();
+        let (_, given, _) = estimate(&mut |network: &[f32]| {
+            seen.push(network[5]);
+            Ok(worth_of(f64::from(network[0])))
+        })
+        .unwrap();
+        let statistics = given.chunks(PARAMETERS).map(|network| network[5]);
+        let each_twice: Vec<f32> = statistics.flat_map(|w| [w, w]).collect();
+        assert_eq!(seen, each_twice);
     }
 
     #[test]

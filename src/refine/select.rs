@@ -96,43 +96,52 @@ impl Judge<'_> {
                 Ok(scores)
             }
             Judge::Scorer(scorer) => {
-                let mut scores = Vec::with_capacity(part.count);
-                let mut has_selection = None;
-                scorer.score(&Slice::new(parameters, networks), &mut |score| {
-                    let number = part.first + scores.len() as u64;
-                    scores.push(chosen_by(number, &score, &mut has_selection)?);
-                    cancel.check()
-                })?;
-                match scores.len() == part.count {
-                    true => Ok(scores),
-                    false => Err(Error::Callback(format!(
-                        "{} scores came back for {} candidates; give one per network, in order",
-                        scores.len(),
-                        part.count
-                    ))),
-                }
+                let named = |network| format!("sample {}", part.first + network as u64);
+                finite_scores(*scorer, networks, parameters, cancel, named)
             }
         }
     }
 }
 
-/// What a candidate is chosen by, which must be a number and of the same kind for all.
-pub(super) fn chosen_by(
-    number: u64,
-    score: &Score,
-    has_selection: &mut Option<bool>,
-) -> Result<f64> {
+/// The finite score of each network in `networks` [n, parameters], where all have a selection score that one. `named` says
+/// what messages call a network.
+pub(super) fn finite_scores(
+    scorer: &mut dyn Scorer,
+    networks: &[f32],
+    parameters: usize,
+    cancel: &Cancel,
+    named: impl Fn(usize) -> String,
+) -> Result<Vec<f64>> {
+    let count = networks.len() / parameters;
+    let mut scores = Vec::with_capacity(count);
+    let mut has_selection = None;
+    scorer.score(&Slice::new(parameters, networks), &mut |score| {
+        let name = named(scores.len());
+        scores.push(chosen_by(&name, &score, &mut has_selection)?);
+        cancel.check()
+    })?;
+    match scores.len() == count {
+        true => Ok(scores),
+        false => Err(Error::Callback(format!(
+            "{} scores came back for {count} networks; give one per network, in order",
+            scores.len()
+        ))),
+    }
+}
+
+/// What a network is judged by, which must be a number and of the same kind for all.
+fn chosen_by(name: &str, score: &Score, has_selection: &mut Option<bool>) -> Result<f64> {
     let is_selection = score.selection_score.is_some();
     if *has_selection.get_or_insert(is_selection) != is_selection {
         return Err(Error::Callback(format!(
-            "sample {number}: some candidates have a selection score and some have none; give it for all or for none"
+            "{name}: some networks have a selection score and some have none; give it for all or for none"
         )));
     }
     let value = score.selection_score.unwrap_or(score.score);
     match value.is_finite() {
         true => Ok(value),
         false => Err(Error::Callback(format!(
-            "sample {number}: its score is {value}; return a finite number"
+            "{name}: its score is {value}; return a finite number"
         ))),
     }
 }

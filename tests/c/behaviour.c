@@ -181,7 +181,7 @@ static void what_cannot_be_taught_is_refused(pdiff_train_options options) {
     float not_a_number[EXAMPLES][3] = {{NAN, 0, 0}};
     int i;
     make_probe(&probe);
-    FAILS(PDIFF_INVALID_ARGUMENT, "behaviour_steps is 60 with neither gradient nor probe; pass one of them",
+    FAILS(PDIFF_INVALID_ARGUMENT, "behaviour_steps is 60 with neither gradient nor probe nor score nor distill; pass one",
           pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
     options.probe = &probe;
     options.gradient = to_one;

@@ -132,7 +132,7 @@ int main(int argc, char **argv) {
     } while (0)
     ENDS(PDIFF_CALLBACK, "the score callback returned 7", ends_at);
     ENDS(PDIFF_CALLBACK, "sample 32: its score is NaN", not_finite);
-    ENDS(PDIFF_CALLBACK, "sample 32: some candidates have a selection score and some have none", mixed);
+    ENDS(PDIFF_CALLBACK, "sample 32: some networks have a selection score and some have none", mixed);
     ENDS(PDIFF_CANCELLED, "cancelled", cancels_at);
     pdiff_init(&evaluation, sizeof evaluation);
     evaluation.sample = &options;

@@ -168,7 +168,8 @@ pub struct Train {
     #[arg(long, group = "taught")]
     pub distill: bool,
     /// Teach it what scores high by a scoring program, as pdiff evaluate has it,
-    /// where nothing has a gradient; it is asked for 64 networks at each step
+    /// where nothing has a gradient; it is asked for 64 networks at each step.
+    /// Let it print a selection_score, or score on other examples than there
     #[arg(long, value_name = "COMMAND", group = "taught")]
     pub score: Option<String>,
     /// Steps of that [default: 5000, or 2000 with --score]

@@ -1,7 +1,5 @@
 //! `pdiff train`.
 
-use std::path::Path;
-
 use pdiff::evaluate::CommandScorer;
 use pdiff::refine::{BehaviourLoss, Examples, Objective, Probe};
 use pdiff::symmetry::{AlignOptions, Spec};
@@ -26,13 +24,13 @@ pub fn run(args: &Train) -> Result<Answer> {
     }
     let spec = args.spec.as_deref().map(Spec::read).transpose()?;
     let examples = args.probe.as_deref().map(Examples::read).transpose()?;
-    let (probe, write, mut scorer);
+    let (probe, collection, write, mut scorer);
     let open = || Collection::open(&args.collection);
     let mut behaviour = match (&examples, args.distill, &args.score) {
         (None, false, None) => None,
         (_, _, Some(command)) => {
-            let collection = open()?;
-            write = move |weights: &[f32], path: &Path| collection.write_network(weights, path);
+            collection = open()?;
+            write = collection.network_writer()?;
             scorer = CommandScorer::new(command, &write)?;
             Some(BehaviourLoss::scoring(&mut scorer))
         }

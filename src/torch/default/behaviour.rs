@@ -129,9 +129,9 @@ struct Terms {
     /// The snapshots' variance.
     total: f64,
     /// What the share of it that latents lack costs, squared.
-    lost: f64,
+    lost_cost: f64,
     /// What the free directions add costs, squared and in its units.
-    beyond: f64,
+    beyond_cost: f64,
     /// The share that latents should have.
     wanted: f64,
 }
@@ -143,11 +143,11 @@ impl Terms {
         Ok(Terms {
             shares: tensor(&shares, &[-1], device)?,
             total,
-            lost: match basis {
+            lost_cost: match basis {
                 Basis::Snapshots => LOST_DISTILLED,
                 Basis::Examples | Basis::Scores => LOST,
             },
-            beyond: match basis {
+            beyond_cost: match basis {
                 Basis::Scores => BEYOND_SCORED,
                 Basis::Examples | Basis::Snapshots => BEYOND,
             },
@@ -164,10 +164,10 @@ impl Terms {
         let beyond = beyond.f_square()?.f_sum(Kind::Float)?;
         let shifted = moved.f_mean_dim(0i64, false, Kind::Float)?.f_square()?;
         let shifted = shifted.f_mul(&self.shares)?.f_sum(Kind::Float)?;
-        let spread = lost.f_square()?.f_mul_scalar(self.lost)?;
+        let spread = lost.f_square()?.f_mul_scalar(self.lost_cost)?;
         Ok(spread
             .f_add(&shifted.f_mul_scalar(SHIFT)?)?
-            .f_add(&beyond.f_mul_scalar(self.beyond / (n * self.total))?)?)
+            .f_add(&beyond.f_mul_scalar(self.beyond_cost / (n * self.total))?)?)
     }
 
     /// Asks latents for more where networks [n, parameters] spread less than snapshots do, and for less where they

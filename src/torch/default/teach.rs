@@ -56,9 +56,11 @@ pub(super) fn teach(
             points: Vec::new(),
         },
     );
-    if let Some(((at, drawn, wanted), tensors)) = checkpoint.load() {
+    // Of losses since the curve's latest point.
+    let mut sum = 0.0;
+    if let Some(((at, drawn, since, wanted), tensors)) = checkpoint.load() {
         learner.import(&tensors, wanted)?;
-        (step, curve) = (at, drawn);
+        (step, curve, sum) = (at, drawn, since);
     }
     let factors = factors(layout, &codec.normalizer.scale);
     let options = SampleOptions {
@@ -68,7 +70,6 @@ pub(super) fn teach(
     let meter = Meter::new("behaviour", step, loss.steps);
     let mut weights = vec![0.0; NETWORKS * parameters];
     let mut gradients = vec![0.0; NETWORKS * parameters];
-    let mut sum = 0.0;
     while step < loss.steps {
         let batch = Batch {
             options: &options,
@@ -98,7 +99,8 @@ pub(super) fn teach(
                 "the behaviour loss is {value} at step {step}; look for NaN in {}, or for a scale that its networks were not trained on",
                 match loss.basis() {
                     Basis::Snapshots => "the snapshots",
-                    Basis::Examples | Basis::Scores => "the probe",
+                    Basis::Examples => "the probe",
+                    Basis::Scores => "the scores, which must be far below 1e308",
                 }
             )));
         }
@@ -113,9 +115,10 @@ pub(super) fn teach(
             let since = (step - 1) % LOOK + 1;
             curve.points.push((step, sum / since as f64));
             sum = 0.0;
-            if checkpoint.is_due() {
-                checkpoint.save(&(step, &curve, learner.wanted()), &learner.export()?)?;
-            }
+        }
+        if checkpoint.is_due() && step < loss.steps {
+            let state = (step, &curve, sum, learner.wanted());
+            checkpoint.save(&state, &learner.export()?)?;
         }
         job.tick(&meter, step, value)?;
     }
@@ -187,27 +190,41 @@ fn factors(layout: &Layout, scales: &[f32]) -> Vec<f32> {
         .collect()
 }
 
+/// What the loss of scores must fall by, of the larger of both: where all networks score the same, nothing was learned.
+const LEAST: f64 = 1e-6;
+
 /// Whether the loss fell, from one point of its curve to the last, which is another; losses may have any sign.
 fn fell(curve: &Curve, basis: Basis) -> Option<Gate> {
     let [(_, first), .., (_, last)] = curve.points[..] else {
         return None;
     };
     let change = (last - first) / first.abs().max(last.abs()).max(f64::MIN_POSITIVE);
-    let verdict = match change <= 0.0 {
-        true => format!(
+    let most = match basis {
+        Basis::Examples | Basis::Snapshots => 0.0,
+        Basis::Scores => -LEAST,
+    };
+    let verdict = match (change <= most, basis) {
+        (true, Basis::Scores) => format!(
+            "samples learned what scores: on average {:.3} at first and {:.3} at last",
+            -first, -last
+        ),
+        (true, _) => format!(
             "samples learned what networks should do: their loss fell from {first:.3} to {last:.3}"
         ),
-        false => format!(
+        (false, Basis::Scores) => format!(
+            "scores did not rise, {:.3} at first and {:.3} at last; check that a better network scores higher, and that those of one step have the same luck",
+            -first, -last
+        ),
+        (false, _) => format!(
             "the behaviour loss rose from {first:.3} to {last:.3}; check that {}",
             match basis {
                 Basis::Snapshots => "networks were trained on inputs of mean 0 and deviation 1",
-                Basis::Examples => "the probe is scaled as the networks' training data was",
-                Basis::Scores => "a score is higher for a better network, or let it be less random",
+                _ => "the probe is scaled as the networks' training data was",
             }
         ),
     };
     // Of the larger of both, so at least -2.
-    Some(Gate::new("behaviour", change, -2.0, 0.0, verdict))
+    Some(Gate::new("behaviour", change, -2.0, most, verdict))
 }
 
 #[cfg(test)]
@@ -258,5 +275,21 @@ mod tests {
                 "{losses:?} {gate:?}"
             );
         }
+    }
+
+    #[test]
+    fn scores_that_are_all_the_same_are_nothing_learned() {
+        let gate = |losses: [f64; 2]| {
+            let points = losses.into_iter().map(|loss| (1, loss)).collect();
+            let name = String::new();
+            fell(&Curve { name, points }, Basis::Scores).unwrap()
+        };
+        let same = gate([-2.0, -2.0]);
+        assert!(
+            !same.passed && same.verdict.contains("did not rise"),
+            "{same:?}"
+        );
+        let better = gate([-0.6, -0.8]);
+        assert!(better.passed && better.verdict.contains("0.600 at first and 0.800"));
     }
 }
