@@ -21,7 +21,7 @@ NETWORK = "--net cnn --data mnist".split()
 RUN = "--snapshots 300 --seed 41".split()
 LAYER = ["--select", "conv3.*"]
 SCORE = "--skip 4000 --images 4000".split()
-SAMPLES = 100
+SAMPLES = 50
 ENGINES = {"default engine": [], "paper engine": ["--engine", "paper"]}
 COLUMNS = [("mean", 4), ("standard_error", 4), ("overlap", 3), ("overlap_zoo", 3), ("novelty", 2), ("dispersion", 2)]
 
@@ -61,7 +61,7 @@ def results(pdiff, zoo, folder):
 
 
 def table(rows):
-    yield "| set | mean | ± | overlap | w/zoo | novel | disp | training, s | 100 networks, s |"
+    yield "| set | mean | ± | overlap | w/zoo | novel | disp | training, s | networks, s |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in rows:
         cells = [number(row[column], digits) for column, digits in COLUMNS]
