@@ -157,8 +157,8 @@ impl<'a> BehaviourLoss<'a> {
         }
     }
 
-    /// Tells losses apart, as far as they can be: a host's gradients are all one and so are its scores, and what is drawn is known by the
-    /// training's collection and seed.
+    /// Tells losses apart, as far as they can be: a host's gradients are all one and so are its scores, and what is
+    /// drawn is known by the training's collection and seed.
     pub(crate) fn digest(&self) -> Value {
         let lesson = match &self.lesson {
             Lesson::Objective(Objective::Probe(probe, batch)) => json!([probe.digest(), batch]),
