@@ -1,0 +1,43 @@
+"""Tests of what programs are told: `python3 -m unittest discover -s benches/quality`."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from cells import Maker
+from rigs import RIGS, SHORT
+
+
+class Told(Maker):
+    """A maker that runs nothing and keeps every command."""
+
+    def __init__(self, folder, rig):
+        super().__init__(Path("programs"), None, folder, rig)
+        self.commands = []
+
+    def measured(self, command):
+        self.commands.append([str(word) for word in command])
+        if "sample" in command:
+            command[-1].mkdir()
+        return 0.0, 0
+
+
+class TrainingTest(unittest.TestCase):
+    def test_no_option_is_told_twice(self):
+        for name, rig in (RIGS | SHORT).items():
+            if not rig.is_taught:
+                continue
+            with self.subTest(rig=name), tempfile.TemporaryDirectory() as folder:
+                maker = Told(Path(folder), rig)
+                maker.times(1, 1).write_text("{}")
+                maker.distilled("zoo", 1, 1)
+                maker.taught("zoo", 1, 1)
+                trainings = [command for command in maker.commands if "train" in command]
+                self.assertEqual(len(trainings), 2)
+                for command in trainings:
+                    options = [word for word in command if word.startswith("--")]
+                    self.assertEqual(sorted(set(options)), sorted(options), command)
+
+
+if __name__ == "__main__":
+    unittest.main()
