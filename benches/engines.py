@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from page import ROOT, put
+from page import FIGURES, ROOT, number, put
 from population import once, run
 
 NETWORK = "--net cnn --data mnist".split()
@@ -23,7 +23,6 @@ LAYER = ["--select", "conv3.*"]
 SCORE = "--skip 4000 --images 4000".split()
 SAMPLES = 50
 ENGINES = {"default engine": [], "paper engine": ["--engine", "paper"]}
-COLUMNS = [("mean", 4), ("standard_error", 4), ("overlap", 3), ("overlap_zoo", 3), ("novelty", 2), ("dispersion", 2)]
 
 
 def judged(pdiff, zoo, collection, name, told, folder):
@@ -45,7 +44,7 @@ def judged(pdiff, zoo, collection, name, told, folder):
 
 
 def figures(name, row):
-    return {"set": name} | {column: row.get(column) for column, _ in COLUMNS}
+    return {"set": name} | {column: row.get(column) for column, _ in FIGURES}
 
 
 def results(pdiff, zoo, folder):
@@ -64,17 +63,10 @@ def table(rows):
     yield "| set | mean | ± | overlap | w/zoo | novel | disp | training, s | networks, s |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in rows:
-        cells = [number(row[column], digits) for column, digits in COLUMNS]
+        cells = [number(row[column], digits) for column, digits in FIGURES]
         cells += [number(row.get(f"{stage}_seconds"), 1) for stage in ("train", "sample")]
         bold = "**" if row["set"] in ENGINES else ""
         yield f"| {bold}{row['set']}{bold} | {' | '.join(cells)} |"
-
-
-def number(value, digits):
-    """As the page's tables have it; a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:.{digits}f}".replace("0.", ".", value < 1)
 
 
 def main():

@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from page import ROOT, put
+from page import FIGURES, ROOT, number, put
 from population import Population, once, run
 
 NETWORK = "--net mlp --data mnist --pool 2"
@@ -26,7 +26,6 @@ IMAGES, SKIP = 4000, 4000
 SCORED, STEPS = 1000, 2000
 SAMPLES, CANDIDATES = 100, 8
 NAMES = {"nothing": "nothing", "scores": "scores", "snapshots": "snapshots (`--distill`)", "examples": "examples (`--probe`)"}
-COLUMNS = [("mean", 4), ("standard_error", 4), ("overlap", 3), ("overlap_zoo", 3), ("novelty", 2), ("dispersion", 2)]
 
 
 def taught(population, scored, lesson):
@@ -78,7 +77,7 @@ def results(name, population, scored):
 
 
 def figures(population, lesson, row):
-    return {"population": population, "lesson": lesson} | {column: row[column] for column, _ in COLUMNS}
+    return {"population": population, "lesson": lesson} | {column: row[column] for column, _ in FIGURES}
 
 
 def table(rows):
@@ -86,7 +85,7 @@ def table(rows):
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in rows:
         lesson = NAMES.get(row["lesson"], row["lesson"])
-        cells = [f"{row[column]:.{digits}f}".replace("0.", ".", row[column] < 1) for column, digits in COLUMNS]
+        cells = [number(row[column], digits) for column, digits in FIGURES]
         yield f"| {row['population']} | {lesson} | {' | '.join(cells)} |"
 
 

@@ -178,6 +178,17 @@ def scale_table(result):
     yield f"Powers of the number of parameters at which costs grow: {', '.join(powers)}."
 
 
+# What an evaluation says of a set of networks, and the digits of each on the page.
+FIGURES = [("mean", 4), ("standard_error", 4), ("overlap", 3), ("overlap_zoo", 3), ("novelty", 2), ("dispersion", 2)]
+
+
+def number(value, digits):
+    """As the tables of sets have it: without a leading zero; a dash for none."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}".replace("0.", ".", value < 1)
+
+
 def put(name, lines):
     """Replaces what stands between `<!-- NAME -->` and `<!-- end -->` on the page."""
     page = ROOT / "benchmarks.md"

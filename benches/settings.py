@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from page import ROOT, put
+from page import FIGURES, ROOT, number, put
 from population import Population, run
 
 # Of the default engine: the sampler and its steps, and calls of the flow's network that they cost.
@@ -28,7 +28,6 @@ HALF = ["--precision", "f16"]
 # The half of the test images that choices of the method were compared by: the other half is for the benchmark.
 IMAGES = 4000
 SAMPLES = 200
-COLUMNS = [("mean", 4), ("overlap", 3), ("overlap_zoo", 3), ("novelty", 2), ("dispersion", 2)]
 
 
 class Bench:
@@ -57,14 +56,14 @@ class Bench:
             rows = {row["name"]: row for row in json.loads(Path(said.name).read_text())["rows"]}
         row = rows["samples"]
         figures = row["score"] | row
-        return {column: figures[column] for column, _ in COLUMNS} | {"standard_error": row["score"]["standard_error"]}
+        return {column: figures[column] for column, _ in FIGURES}
 
 
 def table(results):
     yield "| collection | sampler, steps | calls | mean | overlap | w/zoo | novel | disp |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in results:
-        cells = [f"{row[column]:.{digits}f}".replace("0.", ".", row[column] < 1) for column, digits in COLUMNS]
+        cells = [number(row[column], digits) for column, digits in FIGURES if column != "standard_error"]
         name = f"{NAMES[row['sampler']]} {row['steps']}" + (", float16" if row["precision"] == "f16" else "")
         bold = "**" if (row["sampler"], row["steps"], row["precision"]) == (*DEFAULT, "f32") else ""
         yield f"| {row['collection']} | {bold}{name}{bold} | {row['calls']} | {' | '.join(cells)} |"

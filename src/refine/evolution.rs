@@ -18,7 +18,8 @@ const REACH: f32 = 0.3;
 const WORTH: f64 = 20.0;
 
 /// Writes estimates of the gradient of what networks lack in score to `gradients`, by the weights of each
-/// [networks, parameters], and returns minus the mean score of what was tried. `stream` gives each network's random numbers.
+/// [networks, parameters], and returns minus the mean score of what was tried. `stream` gives each network's random
+/// numbers.
 ///
 /// Scores are measured in their standard deviation over the step, so they may have any unit, and are asked for twice as
 /// many networks: each one is tried forwards and backwards along its direction. Fails with [`Error::Callback`] where a
