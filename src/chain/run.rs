@@ -423,9 +423,11 @@ impl Workspace {
 /// Writes a block of `WHOLE` features of each example to `out`, a feature's examples together and the features `count`
 /// apart. Of so many numbers at once the compiler makes shuffles of vectors.
 fn turn(rows: &[&[f32]; TILE], block: usize, out: &mut [f32], count: usize) {
-    let tile = rows.map(|row| row.as_chunks::<WHOLE>().0[block]);
+    let tile = rows.map(|row| &row.as_chunks::<WHOLE>().0[block]);
     for (feature, out) in out.chunks_mut(count).take(WHOLE).enumerate() {
-        out[..TILE].copy_from_slice(&tile.map(|features| features[feature]));
+        for (out, features) in out[..TILE].iter_mut().zip(tile) {
+            *out = features[feature];
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::vector::passes;
 
 pub(crate) const BETA1: f64 = 0.9;
 pub(crate) const BETA2: f64 = 0.999;
-pub(crate) const EPSILON: f64 = 1e-8;
+const EPSILON: f64 = 1e-8;
 /// PyTorch's default, with which the recipe was measured.
 const WEIGHT_DECAY: f64 = 0.01;
 
@@ -39,14 +39,7 @@ impl AdamW {
         learning_rate: f64,
     ) {
         self.steps += 1;
-        let t = self.steps as f64;
-        // lr m̂ / (sqrt(v̂) + ε), with the bias corrections moved onto the rate and ε.
-        let correction = (1.0 - BETA2.powf(t)).sqrt();
-        let update = Update {
-            rate: (learning_rate * correction / (1.0 - BETA1.powf(t))) as f32,
-            epsilon: (EPSILON * correction) as f32,
-            kept: (1.0 - learning_rate * WEIGHT_DECAY) as f32,
-        };
+        let update = Update::new(self.steps, learning_rate, WEIGHT_DECAY);
         for range in ranges {
             apply(
                 &update,
@@ -60,14 +53,29 @@ impl AdamW {
 }
 
 /// What one step does alike to each parameter.
-pub(super) struct Update {
-    rate: f32,
-    epsilon: f32,
+pub(crate) struct Update {
+    pub rate: f32,
+    pub epsilon: f32,
     /// What weight decay leaves.
-    kept: f32,
+    pub kept: f32,
+}
+
+impl Update {
+    /// Of a step that counts from 1.
+    pub fn new(step: u64, learning_rate: f64, weight_decay: f64) -> Update {
+        let t = step as f64;
+        // lr m̂ / (sqrt(v̂) + ε), with the bias corrections moved onto the rate and ε.
+        let correction = (1.0 - BETA2.powf(t)).sqrt();
+        Update {
+            rate: (learning_rate * correction / (1.0 - BETA1.powf(t))) as f32,
+            epsilon: (EPSILON * correction) as f32,
+            kept: (1.0 - learning_rate * weight_decay) as f32,
+        }
+    }
 }
 
 passes! {
+    /// One step of slices of one length.
     fn apply(update: &Update, parameters: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
         let (fresh, fresh_square) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
         let moments = m.iter_mut().zip(v);

@@ -17,7 +17,7 @@ mod tests;
 use std::path::Path;
 
 pub use adamw::AdamW;
-pub(crate) use adamw::{BETA1, BETA2, EPSILON};
+pub(crate) use adamw::{BETA1, BETA2, Update, apply as adamw};
 pub use behaviour::BehaviourLoss;
 pub(crate) use behaviour::{Basis, Taken};
 pub use examples::Examples;

@@ -5,12 +5,16 @@ use std::f64::consts::PI;
 
 use tch::{Device, Tensor};
 
-use super::arena::{Arena, tensor};
+use super::arena::{Arena, copy_out, slice_mut, tensor};
+use crate::chain::spread;
 use crate::error::Result;
-use crate::refine::{BETA1, BETA2, EPSILON};
+use crate::refine::{self, BETA1, BETA2, Update};
 
 /// Numbers of an update that change from step to step.
 pub(crate) const COEFFICIENTS: usize = 3;
+
+/// Fewest parameters for which starting threads is worth while.
+const WORTH_THREADS: usize = 1 << 19;
 
 /// Adam with decoupled weight decay (1711.05101, algorithm 2).
 pub(crate) struct AdamW {
@@ -30,12 +34,8 @@ impl AdamW {
 
     /// What [`AdamW::update`] is given at `step`, which counts from 0.
     pub fn coefficients(&self, step: usize, learning_rate: f64) -> [f32; COEFFICIENTS] {
-        let t = (step + 1) as f64;
-        // lr m̂ / (sqrt(v̂) + ε), with the bias corrections moved onto the rate and ε.
-        let correction = (1.0 - BETA2.powf(t)).sqrt();
-        let rate = learning_rate * correction / (1.0 - BETA1.powf(t));
-        let kept = 1.0 - learning_rate * self.weight_decay;
-        [EPSILON * correction, -1.0 / rate, kept].map(|x| x as f32)
+        let update = Update::new(step as u64 + 1, learning_rate, self.weight_decay);
+        [update.rate, update.epsilon, update.kept]
     }
 
     /// One update, by coefficients [3] on the parameters' device.
@@ -45,22 +45,66 @@ impl AdamW {
         gradient: &Tensor,
         coefficients: &Tensor,
     ) -> Result<()> {
-        let [epsilon, scale, kept] = [0, 1, 2].map(|i| coefficients.f_narrow(0, i, 1));
-        let [epsilon, scale, kept] = [epsilon?, scale?, kept?];
-        let theta = parameters.flat();
-        let (all, part) = (theta.size()[0], part(theta.device()));
-        for start in (0..all).step_by(part as usize) {
-            let cut = |whole: &Tensor| whole.f_narrow(0, start, part.min(all - start));
-            let (mut m, mut v) = (cut(&self.first_moment)?, cut(&self.second_moment)?);
-            let (mut theta, gradient) = (cut(theta)?, cut(gradient)?);
-            let _ = m.f_lerp_(&gradient, 1.0 - BETA1)?;
-            let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
-            let denominator = v.f_sqrt()?.f_add_(&epsilon)?.f_mul_(&scale)?;
-            if self.weight_decay > 0.0 {
-                let _ = theta.f_mul_(&kept)?;
-            }
-            let _ = theta.f_addcdiv_(&m, &denominator)?;
+        match gradient.device() {
+            Device::Cpu => self.in_one_pass(parameters, gradient, coefficients),
+            _ => self.by_operations(parameters, gradient, coefficients),
         }
+    }
+
+    /// Reads and writes each number once: in a processor's memory that is what an update takes.
+    fn in_one_pass(
+        &mut self,
+        parameters: &mut Arena,
+        gradient: &Tensor,
+        coefficients: &Tensor,
+    ) -> Result<()> {
+        let mut numbers = [0.0; COEFFICIENTS];
+        copy_out(coefficients, &mut numbers)?;
+        let [rate, epsilon, kept] = numbers;
+        let update = Update {
+            rate,
+            epsilon,
+            kept,
+        };
+        let mut gradient = gradient.shallow_clone();
+        let gradient = slice_mut(&mut gradient)?;
+        let theta = slice_mut(parameters.flat())?;
+        let m = slice_mut(&mut self.first_moment)?;
+        let v = slice_mut(&mut self.second_moment)?;
+        let threads = match theta.len() < WORTH_THREADS {
+            true => 1,
+            false => usize::try_from(tch::get_num_threads()).unwrap_or(1),
+        };
+        let part = theta.len().div_ceil(threads).max(1);
+        let moments = m.chunks_mut(part).zip(v.chunks_mut(part));
+        let parts = theta.chunks_mut(part).zip(gradient.chunks(part));
+        spread(
+            parts.zip(moments),
+            threads,
+            |((theta, gradient), (m, v))| {
+                refine::adamw(&update, theta, gradient, m, v);
+                Ok(())
+            },
+        )
+    }
+
+    /// The same by libtorch's operations, none of which waits for the device.
+    fn by_operations(
+        &mut self,
+        parameters: &mut Arena,
+        gradient: &Tensor,
+        coefficients: &Tensor,
+    ) -> Result<()> {
+        let [rate, epsilon, kept] = [0, 1, 2].map(|i| coefficients.f_narrow(0, i, 1));
+        let (m, v) = (&mut self.first_moment, &mut self.second_moment);
+        let _ = m.f_lerp_(gradient, 1.0 - BETA1)?;
+        let _ = v.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+        let denominator = v.f_sqrt()?.f_add_(&epsilon?)?;
+        let theta = parameters.flat();
+        if self.weight_decay > 0.0 {
+            let _ = theta.f_mul_(&kept?)?;
+        }
+        let _ = theta.f_addcdiv_(&m.f_mul(&rate?.f_neg()?)?, &denominator)?;
         Ok(())
     }
 
@@ -93,15 +137,6 @@ impl AdamW {
         let [first, second] = names(prefix);
         parameters.import_buffer(&self.first_moment, tensors, &first)?;
         parameters.import_buffer(&self.second_moment, tensors, &second)
-    }
-}
-
-/// How many parameters are updated at a time: what a processor's cache holds with their moments, as an update reads
-/// and writes them several times; on a GPU all, as each time costs a launch.
-fn part(device: Device) -> i64 {
-    match device {
-        Device::Cpu => 1 << 17,
-        _ => i64::MAX,
     }
 }
 

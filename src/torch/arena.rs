@@ -201,6 +201,16 @@ pub(crate) fn copy_out(tensor: &Tensor, out: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
+/// What a contiguous tensor of float32 on the processor holds.
+pub(crate) fn slice_mut(tensor: &mut Tensor) -> Result<&mut [f32]> {
+    if (tensor.device(), tensor.kind()) != (Device::Cpu, Kind::Float) || !tensor.is_contiguous() {
+        return Err(Error::Internal(format!("{tensor:?} is read in place")));
+    }
+    // SAFETY: it has as many elements of float32 side by side, and the slice ends with the borrow.
+    #[allow(unsafe_code)]
+    Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) })
+}
+
 /// Values as a tensor of a shape on a device.
 pub(crate) fn tensor(values: &[f32], shape: &[i64], device: Device) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(values)?.f_view_(shape)?.f_to(device)?)

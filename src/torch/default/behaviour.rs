@@ -173,8 +173,12 @@ impl Terms {
     /// Asks latents for more where networks [n, parameters] spread less than snapshots do, and for less where they
     /// spread more. Asked of the networks themselves, spread costs more of what they do (docs/research.md).
     fn steer(&mut self, decoded: &Torch) -> Result<()> {
-        let variances = decoded.f_detach()?.f_var_dim(0i64, true, false)?;
-        let spread = variances.f_sum(Kind::Float)?.f_double_value(&[])?;
+        let (decoded, n) = (decoded.f_detach()?, decoded.size()[0] as f64);
+        // By sums, as libtorch takes its time over variances of columns; normalized weights are about zero.
+        let squares = decoded.f_square()?.f_sum(Kind::Float)?;
+        let sums = decoded.f_sum_dim_intlist(0i64, false, Kind::Float)?;
+        let about_zero = sums.f_square()?.f_sum(Kind::Float)?.f_div_scalar(n)?;
+        let spread = squares.f_sub(&about_zero)?.f_double_value(&[])? / (n - 1.0);
         let (low, high) = WANTED;
         let lacking = 1.0 - spread / self.total;
         self.wanted = (self.wanted + STEERING * lacking).clamp(low, high);
