@@ -829,7 +829,9 @@ typedef struct pdiff_evaluate_options {
      */
     size_t struct_size;
     /**
-     * The samples that are judged. NULL: the default ones; a count of 0: 200.
+     * The samples that are judged. NULL: the default ones; a count of 0: 200. With `candidates` each, and each network of a
+     * baseline too, is the best of as many by its selection score, or by its score where there is none. Without a
+     * polish, a score or a probe.
      */
     const struct pdiff_sample_options *sample;
     /**

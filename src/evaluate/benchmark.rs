@@ -3,6 +3,7 @@
 
 use super::baselines::Budget;
 use super::beside::Beside;
+use super::choice::scorings;
 use super::evaluation::{Evaluation, Kind, Points, Row};
 use super::overlap::{Errors, mean_maximum, mean_maximum_leave_one_out, mean_pairwise};
 use super::plan::{Judge, Plan};
@@ -25,6 +26,7 @@ pub struct Sets<'a> {
     pub zoo: &'a dyn Rows,
     /// Members trained alike that the generator never saw: what a perfect generator's row shows.
     pub held_out: Option<&'a dyn Rows>,
+    /// With `Options::candidates`, so many in turn for each that is judged.
     pub samples: &'a dyn Rows,
     /// From that space to the weights that a scorer gets, in place.
     pub restore: &'a Restore<'a>,
@@ -39,6 +41,9 @@ pub struct Sets<'a> {
 pub struct Options {
     /// Networks per baseline; 0 for as many as there are samples.
     pub count: usize,
+    /// The budget of scores: each sample and each network of a baseline is the best of so many by its selection score,
+    /// or by its score where there is none. 0 or 1: they are judged as they are.
+    pub candidates: usize,
     /// Seed of the baselines.
     pub seed: u64,
     /// Beginnings of the names of the baselines to run, such as "noise" or "soup"; empty for all.
@@ -60,7 +65,7 @@ pub struct Progress<'a> {
 /// Scores all sets and the baselines, at equal N, and measures each.
 ///
 /// Scoring is almost all of the work: zoo, held-out, samples, and per baseline
-/// `options.count` networks. `progress` is called after every network and ends the evaluation with
+/// `options.count` networks, with their candidates. `progress` is called after every network and ends the evaluation with
 /// the error it returns.
 pub fn evaluate(
     sets: &Sets,
@@ -74,18 +79,18 @@ pub fn evaluate(
         ));
     }
     let reference = Reference::new(sets.zoo)?;
-    let count = if options.count == 0 {
-        sets.samples.len()
-    } else {
-        options.count
+    let candidates = options.candidates.max(1);
+    let count = match options.count {
+        0 => sets.samples.len(),
+        count => count.saturating_mul(candidates),
     };
     let start = sets.layout.filter(|_| scorer.polishes());
     let plan = Plan::new(&reference, start, options)?;
     let total = sets.zoo.len()
         + sets.held_out.map_or(0, Rows::len)
-        + sets.samples.len()
-        + plan.networks(&reference, count, options.seed)?;
-    let mut judge = Judge::new(scorer, sets, total, progress);
+        + scorings(sets.samples.len(), candidates)
+        + plan.networks(&reference, count, candidates, options.seed)?;
+    let mut judge = Judge::new(scorer, sets, candidates, total, progress);
 
     let zoo = judge.score("zoo", sets.zoo)?;
     let zoo_score = Summary::of(&zoo.scores).ok_or_else(|| Error::Internal("empty zoo".into()))?;
@@ -105,21 +110,27 @@ pub fn evaluate(
             &reference.place(held_out)?,
         )?;
     }
-    let samples = judge.polish(sets.samples)?;
+    let chosen = judge.choose("samples", sets.samples)?;
+    let samples = judge.polish(&chosen)?;
     let scored = judge.score("samples", samples.rows())?;
     let placement = reference.place(samples.rows())?;
     let row = table.add(Kind::Samples, "samples", &scored, &placement)?;
-    row.budget = samples.budget(Budget::Weights);
+    row.budget = samples.budget(chosen.budget(Budget::Weights));
 
     for rival in plan.prepare(&reference, &zoo, &mut judge, count, options.seed)? {
-        let networks = judge.polish(&*rival.networks)?;
+        let chosen = judge.choose(&rival.name, &*rival.networks)?;
+        let networks = judge.polish(&chosen)?;
         let scored = judge.score(&rival.name, networks.rows())?;
         let placement = reference.place(networks.rows())?;
         let row = table.add(Kind::Baseline, &rival.name, &scored, &placement)?;
-        row.budget = networks.budget(rival.budget);
+        row.budget = networks.budget(chosen.budget(rival.budget));
         row.note = rival.note;
     }
-    Ok(table.finish(options.seed))
+    let mut evaluation = table.finish(options.seed);
+    if candidates > 1 {
+        evaluation.chosen(candidates, zoo.choices());
+    }
+    Ok(evaluation)
 }
 
 /// The rows while they are measured.

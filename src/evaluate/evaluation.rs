@@ -97,6 +97,16 @@ impl Evaluation {
         self.rows.iter().find(|row| row.kind == kind)
     }
 
+    /// Says that networks were chosen among candidates, and by what.
+    pub(super) fn chosen(&mut self, candidates: usize, by: &str) {
+        self.verdicts.push(Verdict {
+            tone: Tone::Neutral,
+            text: format!(
+                "Samples and baselines alike are each the best of {candidates} candidates by the {by}."
+            ),
+        });
+    }
+
     /// Says that the samples' generator asked the snapshots what they do, which needs no data.
     pub(super) fn distilled(&mut self, steps: u64) {
         self.verdicts.push(Verdict {

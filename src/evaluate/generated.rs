@@ -30,7 +30,8 @@ pub struct Judged<'a> {
 }
 
 /// Judges samples of a generator beside the snapshots it was trained on, held-out ones, and the
-/// baselines made of the former. The scorer gets networks in their own units. Where training aligned
+/// baselines made of the former. With `options.candidates` those of a sample are the ones that sampling would choose among
+/// ([`SampleOptions::of_candidates`]). The scorer gets networks in their own units. Where training aligned
 /// the snapshots, these are aligned again in the same way, and those that it did not see and the sets
 /// from elsewhere with them.
 ///
@@ -74,6 +75,7 @@ pub fn evaluate_generator(
     if let Some(held_out) = held_out {
         check_unseen(held_out, collection)?;
     }
+    let samples = &samples.of_candidates(options.candidates.max(1))?;
     let mut options = options.clone();
     let aligned = provenance.alignment.as_ref();
     let (members, unseen) =

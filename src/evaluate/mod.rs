@@ -4,6 +4,7 @@
 mod baselines;
 mod benchmark;
 mod beside;
+mod choice;
 mod command;
 mod ensemble;
 mod evaluation;

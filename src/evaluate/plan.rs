@@ -3,6 +3,7 @@
 use super::baselines::{Baseline, Budget, Method, STRENGTHS};
 use super::benchmark::{Options, Progress, Sets};
 use super::beside::{Beside, check_names};
+use super::choice::{Chosen, is_choice, scorings};
 use super::polish::Polished;
 use super::reference::Reference;
 use super::rows::{Matrix, Restore, Restored, Rows};
@@ -20,6 +21,8 @@ pub(super) struct Judge<'a> {
     restore: &'a Restore<'a>,
     scorer: &'a mut dyn Scorer,
     normalize: &'a Restore<'a>,
+    /// Of which each network is the best.
+    candidates: usize,
     tally: Tally,
     progress: &'a mut dyn FnMut(Progress) -> Result<()>,
     done: usize,
@@ -30,6 +33,7 @@ impl<'a> Judge<'a> {
     pub(super) fn new(
         scorer: &'a mut dyn Scorer,
         sets: &Sets<'a>,
+        candidates: usize,
         total: usize,
         progress: &'a mut dyn FnMut(Progress) -> Result<()>,
     ) -> Judge<'a> {
@@ -37,11 +41,21 @@ impl<'a> Judge<'a> {
             restore: sets.restore,
             normalize: sets.normalize,
             scorer,
+            candidates,
             tally: Tally::default(),
             progress,
             done: 0,
             total,
         }
+    }
+
+    /// The networks of a set that are judged: the best of each few where there is a budget of scores.
+    pub(super) fn choose<'r>(&mut self, name: &str, rows: &'r dyn Rows) -> Result<Chosen<'r>> {
+        if !is_choice(rows.len(), self.candidates) {
+            return Ok(Chosen::all(rows));
+        }
+        let scored = self.score(name, rows)?;
+        Ok(Chosen::best(rows, self.candidates, scored.chosen_by()))
     }
 
     /// A set as it is judged: trained on where the scorer does that.
@@ -154,21 +168,29 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// Networks that all of it scores.
-    pub(super) fn networks(&self, reference: &Reference, count: usize, seed: u64) -> Result<usize> {
-        let mut networks = self.beside.iter().map(|set| set.networks.len()).sum();
+    /// Networks that all of it scores, where each baseline makes `count`.
+    pub(super) fn networks(
+        &self,
+        reference: &Reference,
+        count: usize,
+        candidates: usize,
+        seed: u64,
+    ) -> Result<usize> {
+        let judged = |networks| scorings(networks, candidates);
+        let beside = self.beside.iter();
+        let mut networks = beside.map(|set| judged(set.networks.len())).sum();
         for method in &self.fixed {
-            networks +=
-                Baseline::new(reference, method.clone(), Budget::Weights, count, seed)?.len();
+            let made = Baseline::new(reference, method.clone(), Budget::Weights, count, seed)?;
+            networks += judged(made.len());
         }
         if self.noise {
-            networks += count + STRENGTHS.len() * TRIALS;
+            networks += judged(count) + STRENGTHS.len() * TRIALS;
         }
         if self.greedy {
             networks += TRIALS.min(reference.zoo.len());
         }
         if self.start.is_some() {
-            networks += count;
+            networks += judged(count);
         }
         Ok(networks)
     }
@@ -183,22 +205,13 @@ impl<'a> Plan<'a> {
         count: usize,
         seed: u64,
     ) -> Result<Vec<Rival<'a>>> {
-        let by = |scored: &Scored| {
-            scored
-                .selection
-                .clone()
-                .unwrap_or_else(|| scored.scores.clone())
-        };
-        let on = if zoo.selection.is_some() {
-            "selection score"
-        } else {
-            "score itself"
-        };
+        let on = zoo.choices();
         let make = |method, budget| Baseline::new(reference, method, budget, count, seed);
         let mut rivals = Vec::new();
 
         if self.noise {
-            let zoo = Summary::of(&by(zoo)).ok_or_else(|| Error::Internal("empty zoo".into()))?;
+            let zoo =
+                Summary::of(zoo.chosen_by()).ok_or_else(|| Error::Internal("empty zoo".into()))?;
             let bar = zoo.mean - zoo.deviation.unwrap_or(0.0);
             let mut strength = STRENGTHS[0];
             for candidate in STRENGTHS {
@@ -207,7 +220,8 @@ impl<'a> Plan<'a> {
                 };
                 let trial = Baseline::new(reference, method, Budget::Score, TRIALS, !seed)?;
                 let networks = judge.polish(&trial)?;
-                let scores = by(&judge.score(&trial.name, networks.rows())?);
+                let scored = judge.score(&trial.name, networks.rows())?;
+                let scores = scored.chosen_by();
                 let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
                 if mean >= bar {
                     strength = candidate;
@@ -224,11 +238,10 @@ impl<'a> Plan<'a> {
             rivals.push(Rival::new(make(method, Budget::Weights)?, None));
         }
         if self.greedy {
-            let members = greedy_soup(reference, &by(zoo), seed, |soup| {
+            let members = greedy_soup(reference, zoo.chosen_by(), seed, |soup| {
                 let networks = judge.polish(soup)?;
-                Ok(by(&judge.score("greedy soup", networks.rows())?)
-                    .iter()
-                    .sum())
+                let scored = judge.score("greedy soup", networks.rows())?;
+                Ok(scored.chosen_by().iter().sum())
             })?;
             let note = format!("members added in order of their {on}, kept when it does not fall");
             let soup = make(Method::SoupOf { members }, Budget::Score)?;

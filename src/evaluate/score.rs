@@ -84,6 +84,21 @@ pub struct Scored {
     pub ensemble: Option<Ensemble>,
 }
 
+impl Scored {
+    /// What choices go by: the selection scores or, where there are none, the scores themselves.
+    pub(super) fn chosen_by(&self) -> &[f64] {
+        self.selection.as_deref().unwrap_or(&self.scores)
+    }
+
+    /// What that is called.
+    pub(super) fn choices(&self) -> &'static str {
+        match self.selection {
+            Some(_) => "selection score",
+            None => "score itself",
+        }
+    }
+}
+
 /// Collects scores and refuses those that cannot be compared: not finite, or other fields or other
 /// test examples than the first network's.
 #[derive(Default)]

@@ -52,15 +52,21 @@ pub unsafe extern "C" fn pdiff_evaluate(
             let given = read(options)?;
             let cancel = self::cancel(cancel)?;
             let sample = read(given.sample)?;
-            if sample.polish_steps != 0 || sample.candidates > 1 {
+            if sample.polish_steps != 0 {
                 return Err(Error::invalid(
-                    "options.sample asks for a polish or for candidates, which the baselines would not get; leave polish_steps and candidates 0",
+                    "options.sample asks for a polish, which the baselines would not get; leave polish_steps 0",
+                ));
+            }
+            if sample.score.is_some() || !sample.probe.is_null() {
+                return Err(Error::invalid(
+                    "options.sample has a score or a probe, and an evaluation goes by its own score; leave them NULL",
                 ));
             }
             let samples = chosen(&sample, COUNT)?;
             let options = Options {
                 seed: given.seed,
                 count: length(given.baseline_count, "baseline_count")?,
+                candidates: length(sample.candidates, "candidates")?,
                 only: texts(given.baselines, given.baselines_length, "baselines")?,
                 beside: Vec::new(),
             };

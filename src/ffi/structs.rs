@@ -405,7 +405,9 @@ pub type pdiff_score_callback = Option<
 pub struct pdiff_evaluate_options {
     /// sizeof(pdiff_evaluate_options).
     pub struct_size: usize,
-    /// The samples that are judged. NULL: the default ones; a count of 0: 200.
+    /// The samples that are judged. NULL: the default ones; a count of 0: 200. With `candidates` each, and each network of a
+    /// baseline too, is the best of as many by its selection score, or by its score where there is none. Without a
+    /// polish, a score or a probe.
     pub sample: *const pdiff_sample_options,
     /// Networks per baseline; 0: as many as are sampled.
     pub baseline_count: u64,

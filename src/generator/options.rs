@@ -149,6 +149,26 @@ pub struct SampleOptions {
     pub device: Device,
 }
 
+impl SampleOptions {
+    /// The samples among which these networks are chosen: those of network *i* are *i* `candidates` to *i* `candidates` +
+    /// `candidates` - 1 of the seed. Fails where there are no candidates, or too many.
+    pub fn of_candidates(&self, candidates: usize) -> Result<SampleOptions> {
+        let first = self.first.checked_mul(candidates as u64);
+        let count = self.count.checked_mul(candidates);
+        match first.zip(count).filter(|_| candidates > 0) {
+            Some((first, count)) => Ok(SampleOptions {
+                first,
+                count,
+                ..self.clone()
+            }),
+            None => Err(Error::invalid(format!(
+                "{candidates} candidates for each of {} networks; ask for 1 or more, and for fewer in all",
+                self.count
+            ))),
+        }
+    }
+}
+
 impl Default for SampleOptions {
     fn default() -> SampleOptions {
         SampleOptions {

@@ -7,8 +7,7 @@ use crate::refine::probe::Probe;
 
 /// How many candidates there are for each network, and what tells them apart.
 ///
-/// The candidates of network *i* are the samples *i* `candidates` to *i* `candidates` + `candidates` - 1
-/// of the seed; of equal ones the first is chosen.
+/// The candidates are [`SampleOptions::of_candidates`]; of equal ones the first is chosen.
 pub struct Selection<'a> {
     /// Candidates, and so scores, that one network costs.
     pub candidates: usize,
@@ -36,26 +35,17 @@ impl Selection<'_> {
     ) -> Result<()> {
         generator.check_room(options, out)?;
         let each = self.candidates;
-        let (first, count) = options
-            .first
-            .checked_mul(each as u64)
-            .zip(options.count.checked_mul(each))
-            .filter(|_| each > 0)
-            .ok_or_else(|| {
-                Error::invalid(format!(
-                    "{each} candidates for each of {} networks; ask for 1 or more, and for fewer in all",
-                    options.count
-                ))
-            })?;
+        let all = options.of_candidates(each)?;
+        let count = all.count;
         let parameters = generator.layout().parameters();
         let rows = generator.held_rows(options.device).min(count.max(1));
         let mut block = vec![0.0; rows * parameters];
         let mut best = vec![f64::NEG_INFINITY; options.count];
         for start in (0..count).step_by(rows) {
             let part = SampleOptions {
-                first: first.saturating_add(start as u64),
+                first: all.first.saturating_add(start as u64),
                 count: rows.min(count - start),
-                ..options.clone()
+                ..all.clone()
             };
             let block = &mut block[..part.count * parameters];
             generator.sample(&part, cancel, block)?;

@@ -148,3 +148,46 @@ fn names(prefix: &str) -> [String; 2] {
 pub(crate) fn annealed(peak: f64, step: usize, steps: usize) -> f64 {
     0.5 * peak * (1.0 + (PI * step as f64 / steps as f64).cos())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::{Noise, Purpose};
+    use crate::torch::arena::{Init, Plan};
+
+    #[test]
+    fn one_pass_on_several_threads_is_what_the_operations_are() {
+        let parameters = WORTH_THREADS + 37;
+        let arena = || {
+            let mut plan = Plan::default();
+            plan.declare("x".into(), &[parameters], Init::Uniform(1.0));
+            let mut stream = Noise::new(3).stream(Purpose::Initialization, 0, 0);
+            Arena::new(plan, &mut stream, Device::Cpu).unwrap()
+        };
+        let numbers = |arena: &mut Arena| {
+            let mut numbers = vec![0.0; arena.flat().numel()];
+            copy_out(arena.flat(), &mut numbers).unwrap();
+            numbers
+        };
+        let (mut one, mut other) = (arena(), arena());
+        let mut pass = AdamW::new(&one, 0.01).unwrap();
+        let mut operations = AdamW::new(&other, 0.01).unwrap();
+        for step in 0..3 {
+            let gradient = one.copy().unwrap() * (step + 1) as f64;
+            pass.step(&mut one, &gradient, step, 1e-2).unwrap();
+            let coefficients = Tensor::from_slice(&operations.coefficients(step, 1e-2));
+            operations
+                .by_operations(&mut other, &gradient, &coefficients)
+                .unwrap();
+        }
+        let (start, one, other) = (
+            numbers(&mut arena()),
+            numbers(&mut one),
+            numbers(&mut other),
+        );
+        assert!(start.iter().zip(&one).all(|(a, b)| *a == 0.0 || a != b));
+        for (i, (a, b)) in one.iter().zip(&other).enumerate() {
+            assert!((a - b).abs() < 1e-6, "{i}: {a} by one pass and {b}");
+        }
+    }
+}

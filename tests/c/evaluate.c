@@ -99,6 +99,25 @@ int main(int argc, char **argv) {
     EXPECT(mine.calls == whole && strcmp(first, again) == 0);
     free(again);
 
+    /* Of candidates the best are judged, of baselines as of samples. */
+    samples.candidates = 3;
+    memset(&mine, 0, sizeof mine);
+    steps = 0;
+    OK(pdiff_evaluate(generator, "zoo", "chosen.json", score, &mine, &options, NULL, &error));
+    EXPECT(steps == (uint64_t)mine.calls && mine.calls > 2 * whole);
+    again = text_of("chosen.json");
+    EXPECT(strstr(again, "best of 3 candidates by the selection score") != NULL);
+    free(again);
+    samples.score = score;
+    FAILS(PDIFF_INVALID_ARGUMENT, "has a score or a probe",
+          pdiff_evaluate(generator, "zoo", "first.json", score, &mine, &options, NULL, &error));
+    samples.score = NULL;
+    samples.candidates = 0;
+    samples.polish_steps = 1;
+    FAILS(PDIFF_INVALID_ARGUMENT, "asks for a polish",
+          pdiff_evaluate(generator, "zoo", "first.json", score, &mine, &options, NULL, &error));
+    samples.polish_steps = 0;
+
     /* What fails leaves the file as it was. */
     options.progress = stop;
     memset(&mine, 0, sizeof mine);

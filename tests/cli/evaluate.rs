@@ -30,6 +30,52 @@ fn the_report_says_to_use_the_soup_where_selection_says_so() {
 }
 
 #[test]
+fn each_network_is_the_best_of_its_candidates() {
+    let place = Place::new();
+    place.trained(json!({}));
+    let evaluate = |more: &[&str]| {
+        let begin = [
+            "evaluate",
+            "net.pdiff",
+            "--score",
+            SCORE,
+            "--baseline",
+            "stored",
+        ];
+        place.json(&[&begin[..], more].concat())
+    };
+    let all = evaluate(&["-n", "12"]);
+    let best = evaluate(&["-n", "4", "--candidates", "3"]);
+    let scores = |of: &Value| -> Vec<f64> {
+        let scores = of["rows"][2]["points"]["score"].as_array().unwrap();
+        scores.iter().map(|score| score.as_f64().unwrap()).collect()
+    };
+    let most = |group: &[f64]| group.iter().copied().fold(f64::MIN, f64::max);
+    let expected: Vec<f64> = scores(&all).chunks(3).map(most).collect();
+    assert_eq!(scores(&best), expected);
+    for row in [2, 3] {
+        let row = &best["rows"][row];
+        assert_eq!(
+            (&row["score"]["n"], &row["budget"]),
+            (&json!(4), &json!("score"))
+        );
+    }
+    let many = [
+        "evaluate",
+        "net.pdiff",
+        "--score",
+        SCORE,
+        "--candidates",
+        "18446744073709551615",
+    ];
+    let error = place.fails(&many);
+    assert!(
+        error.contains("ask for 1 or more, and for fewer in all"),
+        "{error}"
+    );
+}
+
+#[test]
 fn sets_from_elsewhere_are_judged_as_baselines_are() {
     let place = Place::new();
     place.trained(json!({}));

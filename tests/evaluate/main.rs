@@ -2,6 +2,7 @@
 
 mod agrees_with_numpy;
 mod baselines;
+mod candidates;
 mod page;
 mod polish;
 mod verdicts;

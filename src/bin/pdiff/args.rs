@@ -324,6 +324,10 @@ pub struct Evaluate {
     /// trains the network in {file}, or those in {files}, and writes them back
     #[arg(long, value_name = "COMMAND")]
     pub polish: Option<String>,
+    /// Judge the best of so many candidates by selection_score, or by the score
+    /// where there is none, as each sample and each network of a baseline
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = positive::<usize>, allow_negative_numbers = true)]
+    pub candidates: usize,
     /// Networks to sample
     #[arg(short = 'n', long, default_value_t = 200, value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub count: usize,

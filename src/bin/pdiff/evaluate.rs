@@ -33,6 +33,7 @@ pub fn run(args: &Evaluate) -> Result<Answer> {
     let options = Options {
         seed: args.seed,
         count: args.baseline_count.unwrap_or(args.count),
+        candidates: args.candidates,
         only: args.baseline.clone(),
         beside: args
             .beside
