@@ -146,3 +146,67 @@ fn taught_samples_are_polished_at_a_rate_of_their_own() {
         assert_ne!(polished(None), polished(Some(2e-3)));
     }
 }
+
+/// Networks of more parameters than there are, mixed of so many directions.
+struct Mixed(usize);
+
+impl SnapshotSource for Mixed {
+    fn len(&self) -> usize {
+        SNAPSHOTS
+    }
+
+    fn name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    fn read(&self, index: usize) -> Result<Snapshot> {
+        // No two of these have to do with each other.
+        let random =
+            |i: usize, j: usize| ((i * i + 7 * j * j) as f32 * 12.9898 + (i * j) as f32).sin();
+        let number = |j: usize| {
+            let mixed = (0..self.0).map(|k| random(index + 1, k) * random(100 + k, j));
+            mixed.sum::<f32>().to_le_bytes()
+        };
+        let spec = TensorSpec::new("weight", &[400], Dtype::F32);
+        Ok(Snapshot {
+            tensors: vec![Tensor::new(spec, (0..400).flat_map(number).collect())?],
+            ..Default::default()
+        })
+    }
+}
+
+#[test]
+fn untaught_generators_of_snapshots_without_a_common_span_are_said_to_be_gaussians() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = |directions, is_taught: bool| {
+        let zoo = folder.path().join(format!("{directions}"));
+        if !zoo.exists() {
+            pdiff::collect(&zoo, &Mixed(directions), &Default::default(), &mut |_| {
+                Ok(())
+            })
+            .unwrap();
+        }
+        let options = TrainOptions {
+            steps: Some(20),
+            ..Default::default()
+        };
+        let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
+        loss.steps = 2;
+        let loss = is_taught.then_some(&mut loss);
+        let net = folder.path().join("net.pdiff");
+        train_by(&zoo, &net, &options, loss, &Cancel::new(), &mut |_| Ok(())).unwrap();
+        Generator::open(&net)
+            .unwrap()
+            .about()
+            .report
+            .notes
+            .join(" ")
+    };
+    let said = notes(400, false);
+    assert!(
+        said.contains("lies outside of all that the others span"),
+        "{said}"
+    );
+    assert_eq!(notes(400, true), "");
+    assert_eq!(notes(4, false), "");
+}

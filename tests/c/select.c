@@ -137,7 +137,7 @@ int main(int argc, char **argv) {
     pdiff_init(&evaluation, sizeof evaluation);
     evaluation.sample = &options;
     collect_networks("zoo", 2);
-    FAILS(PDIFF_INVALID_ARGUMENT, "the baselines would not get",
+    FAILS(PDIFF_INVALID_ARGUMENT, "has a score or a probe",
           pdiff_evaluate(generator, "zoo", "none.json", score, &mine, &evaluation, NULL, &error));
     options.candidates = UINT64_MAX / 4;
     FAILS(PDIFF_INVALID_ARGUMENT, "ask for 1 or more, and for fewer in all",

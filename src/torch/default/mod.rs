@@ -38,6 +38,9 @@ const SAMPLER_STEPS: usize = 8;
 /// The same with a condition, whose networks lie closer together than the collection's and so at the
 /// end of paths that bend more.
 const CONDITIONAL_STEPS: usize = 32;
+/// Share of new snapshots' squared distance from the mean that the others do not span, above which they are of different
+/// runs.
+const OUTSIDE: f64 = 0.5;
 
 /// Trains and writes a generator of the default engine.
 pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<Report> {
@@ -95,6 +98,9 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
         sampler.behaviour = Some(network);
         tensors.extend(of_file);
     }
+    if taught.is_none() {
+        report.notes.extend(outside(report.held_out_reconstruction));
+    }
     let raw = flow.map(|(_, raw)| raw);
     let place = taught.as_ref().map(|taught| &taught.place);
     judge::judge(job, &codec, &sampler, place, raw, &mut report)?;
@@ -118,6 +124,16 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
     checkpoint.remove();
     second.remove();
     Ok(report)
+}
+
+/// What is said where a generator was taught nothing and new snapshots lie outside of what the others span.
+fn outside(share: Option<f64>) -> Option<String> {
+    let share = share.filter(|share| *share > OUTSIDE)?;
+    Some(format!(
+        "{:.0}% of a new snapshot lies outside of all that the others span, as with networks of different runs: samples \
+         are little more than a Gaussian there; teach what snapshots do by distill, which takes no data, or by a probe",
+        100.0 * share
+    ))
 }
 
 /// Trains and calibrates the flow, and adds it to the sampler and to the file's tensors. Returns its architecture and
