@@ -153,6 +153,15 @@ lessons: build ## what a generator learns by scores, by snapshots and by example
 	$(TORCH) cargo bench --no-run --bench scored
 	$(TORCH) python3 benches/lessons.py $(PDIFF) $(ZOO) "$$(ls -t $(BUILT)/deps/scored-* | grep -v '[.]d$$' | head -1)" build/lessons
 
+scores: build ## what a budget of eight scores a network gives samples and every baseline, on those populations, into docs
+	examples/zoo/data/fetch mnist
+	$(TORCH) python3 benches/scores.py $(PDIFF) $(ZOO) build/lessons
+
+starts: build ## what generated networks are worth as starting points of training, beside others, into docs
+	examples/zoo/data/fetch mnist
+	examples/zoo/data/fetch fashion
+	$(TORCH) python3 benches/starts.py $(PDIFF) $(ZOO) build/lessons
+
 engines: build ## what the default engine and the paper engine make of the published code's job, into docs; half an hour
 	examples/zoo/data/fetch mnist
 	$(TORCH) python3 benches/engines.py $(PDIFF) $(ZOO) build/engines
@@ -255,4 +264,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small settings lessons engines profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
+.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean

@@ -2,7 +2,7 @@
 
     python3 benches/lessons.py PDIFF ZOO SCORED FOLDER
 
-On branched and on independent members of the seed of settings.py, which no choice was made on, kept in FOLDER. SCORED is the program of
+On branched and on independent members of population.py, kept in FOLDER. SCORED is the program of
 scored.rs: scores and examples are of training images, and networks are judged on test images that no choice of the method
 saw, beside held-out members and the best of several candidates by score. Writes docs/results/lessons.json and the table
 of docs/benchmarks.md.
@@ -13,43 +13,23 @@ import sys
 from pathlib import Path
 
 from page import FIGURES, ROOT, number, put
-from population import Population, once, run
+from population import IMAGES, LESSONS, MEMBERS, NETWORK, SKIP, Population, once, run, words
 
-NETWORK = "--net mlp --data mnist --pool 2"
-POPULATIONS = {
-    "branched": "--members 333 --branch 400 --steps 4000 --seed 31",
-    "independent": "--members 333 --steps 4000 --seed 31",
-}
-# Test images from 4,001 on, and half as many of selection, by which candidates are chosen.
-IMAGES, SKIP = 4000, 4000
 # Training images of a score in training, and steps of 64 scores.
 SCORED, STEPS = 1000, 2000
 SAMPLES, CANDIDATES = 100, 8
-NAMES = {"nothing": "nothing", "scores": "scores", "snapshots": "snapshots (`--distill`)", "examples": "examples (`--probe`)"}
+NAMES = {"nothing": "nothing", "scores": "scores", **LESSONS}
 
 
 def taught(population, scored, lesson):
     """The generator of a lesson."""
-    examples, spec = population.probe / "probe.safetensors", population.probe / "spec.json"
-    if lesson == "scores":
-        file = population.folder / "scores.pdiff"
-        if not file.exists():
-            run([scored, population.aligned, examples, spec, SCORED, STEPS, file])
-        return file
-    told = {"nothing": [], "snapshots": ["--distill", "--spec", spec], "examples": ["--probe", examples, "--spec", spec]}
-    return population.generator(lesson, told[lesson])
-
-
-def words(command):
-    return " ".join(map(str, command))
-
-
-def judged(population, generator, options):
-    """Rows of an evaluation by name."""
-    said = generator.with_suffix(".json")
-    command = [population.pdiff, "evaluate", generator, "-n", SAMPLES, *options, "-o", said]
-    run([*command, "--score", words(population.score(IMAGES, SKIP))])
-    return {row["name"]: row | row["score"] for row in json.loads(said.read_text())["rows"]}
+    if lesson != "scores":
+        return population.lesson(lesson)
+    file = population.folder / "scores.pdiff"
+    if not file.exists():
+        examples, spec = population.probe / "probe.safetensors", population.probe / "spec.json"
+        run([scored, population.aligned, examples, spec, SCORED, STEPS, file])
+    return file
 
 
 def chosen(population, generator):
@@ -68,7 +48,8 @@ def results(name, population, scored):
         if lesson == "nothing":
             best = f"best of {CANDIDATES}"
             options += ["--beside", f"{best}={chosen(population, generator)}"]
-        rows = judged(population, generator, options)
+        options += ["-n", SAMPLES]
+        rows = population.judged(generator, generator.with_suffix(".json"), options)
         if lesson == "nothing":
             yield figures(name, "held-out members", rows["held-out"])
         yield figures(name, lesson, rows["samples"])
@@ -92,7 +73,7 @@ def table(rows):
 def main():
     pdiff, zoo, scored, folder = (Path(argument).absolute() for argument in sys.argv[1:])
     rows = []
-    for name, members in POPULATIONS.items():
+    for name, members in MEMBERS.items():
         for row in results(name, Population(pdiff, zoo, folder / name, NETWORK, members), scored):
             print(row, flush=True)
             rows.append(row)

@@ -1,8 +1,21 @@
 """Members of a population, and what is made of them once: for benches that compare generators of one collection."""
 
+import json
+import shlex
 import shutil
 import subprocess
 import sys
+
+NETWORK = "--net mlp --data mnist --pool 2"
+# Of a seed that no choice of the method was made on.
+MEMBERS = {
+    "branched": "--members 333 --branch 400 --steps 4000 --seed 31",
+    "independent": "--members 333 --steps 4000 --seed 31",
+}
+# Test images that no choice of the method saw, from 4,001 on; half as many training images are for choices.
+IMAGES, SKIP = 4000, 4000
+# What a generator is taught by, as the page calls it.
+LESSONS = {"nothing": "nothing", "snapshots": "snapshots (`--distill`)", "examples": "examples (`--probe`)"}
 
 
 class Population:
@@ -32,12 +45,36 @@ class Population:
         """The scoring program, by so many test images, and by half as many training images to choose by."""
         return [self.zoo, "score", *self.network, "--images", images, "--skip", skip, "{files}"]
 
+    def lesson(self, name):
+        """The generator of one of the lessons."""
+        examples, spec = self.probe / "probe.safetensors", self.probe / "spec.json"
+        told = {"nothing": [], "snapshots": ["--distill", "--spec", spec], "examples": ["--probe", examples, "--spec", spec]}
+        return self.generator(name, told[name])
+
+    def sampled(self, lesson, count):
+        """A folder of so many networks of a lesson's generator."""
+        folder = self.folder / f"{lesson}-{count}"
+        once(folder, lambda part: run([self.pdiff, "sample", self.lesson(lesson), "-n", count, "-o", part]))
+        return folder
+
+    def judged(self, generator, said, options, score=None):
+        """Rows of an evaluation by name, which is kept in the file `said` and not made again; by default on the test images."""
+        score = score or self.score(IMAGES, SKIP)
+        if not said.exists():
+            run([self.pdiff, "evaluate", generator, *options, "-o", said, "--score", words(score)])
+        return {row["name"]: row | row["score"] for row in json.loads(said.read_text())["rows"]}
+
     def generator(self, name, told):
         """A generator by what `pdiff train` is told."""
         file = self.folder / f"{name}.pdiff"
         if not file.exists():
             run([self.pdiff, "train", self.aligned, *told, "-o", file])
         return file
+
+
+def words(command):
+    """A command as one text."""
+    return shlex.join(map(str, command))
 
 
 def once(folder, make):

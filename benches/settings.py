@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from page import FIGURES, ROOT, number, put
-from population import Population, run
+from population import MEMBERS, NETWORK, Population, run
 
 # Of the default engine: the sampler and its steps, and calls of the flow's network that they cost.
 SETTINGS = [
@@ -22,8 +22,6 @@ SETTINGS = [
 ]
 DEFAULT = ("ab2", 8)
 NAMES = {"ab2": "AB2", "heun": "Heun"}
-NETWORK = "--net mlp --data mnist --pool 2"
-MEMBERS = "--members 333 --branch 400 --steps 4000 --seed 31"
 HALF = ["--precision", "f16"]
 # The half of the test images that choices of the method were compared by: the other half is for the benchmark.
 IMAGES = 4000
@@ -33,7 +31,7 @@ SAMPLES = 200
 class Bench:
     def __init__(self, pdiff, zoo, demo, folder):
         self.pdiff, self.zoo, self.demo, self.folder = pdiff, zoo, demo, folder
-        self.population = Population(pdiff, zoo, folder, NETWORK, MEMBERS)
+        self.population = Population(pdiff, zoo, folder, NETWORK, MEMBERS["branched"])
 
     def generators(self):
         """Of each collection: what it is called, generators in float32 and float16, and how networks are scored."""
