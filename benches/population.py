@@ -16,6 +16,8 @@ MEMBERS = {
 IMAGES, SKIP = 4000, 4000
 # What a generator is taught by, as the page calls it.
 LESSONS = {"nothing": "nothing", "snapshots": "snapshots (`--distill`)", "examples": "examples (`--probe`)"}
+# Rows of those that are judged beside the samples of one that was taught nothing.
+TAUGHT = {"distilled samples": "snapshots", "taught samples": "examples"}
 
 
 class Population:
@@ -56,6 +58,13 @@ class Population:
         folder = self.folder / f"{lesson}-{count}"
         once(folder, lambda part: run([self.pdiff, "sample", self.lesson(lesson), "-n", count, "-o", part]))
         return folder
+
+    def taught(self, count):
+        """Options of an evaluation by which so many networks of each taught generator are rows of it."""
+        options = []
+        for row, lesson in TAUGHT.items():
+            options += ["--beside", f"{row}={self.sampled(lesson, count)}"]
+        return options
 
     def judged(self, generator, said, options, score=None):
         """Rows of an evaluation by name, which is kept in the file `said` and not made again; by default on the test images."""

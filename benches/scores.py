@@ -12,14 +12,9 @@ import sys
 from pathlib import Path
 
 from page import FIGURES, ROOT, number, put
-from population import LESSONS, MEMBERS, NETWORK, Population
+from population import MEMBERS, NETWORK, Population
 
 SAMPLES, CANDIDATES = 40, 8
-# Generators beside the first, whose samples are rows of their own.
-TAUGHT = {"snapshots": "distilled samples", "examples": "taught samples"}
-assert TAUGHT.keys() < LESSONS.keys()
-# The first figures of a row are those of networks as they come.
-PLAIN, CHOSEN = FIGURES[:1], FIGURES
 
 
 def results(name, population):
@@ -27,9 +22,7 @@ def results(name, population):
     generator = population.lesson("nothing")
     sets = {}
     for candidates in (1, CANDIDATES):
-        options = ["-n", SAMPLES, "--candidates", candidates]
-        for lesson, name_of_set in TAUGHT.items():
-            options += ["--beside", f"{name_of_set}={population.sampled(lesson, SAMPLES * candidates)}"]
+        options = ["-n", SAMPLES, "--candidates", candidates, *population.taught(SAMPLES * candidates)]
         rows = population.judged(generator, population.folder / f"best-of-{candidates}.json", options)
         sets[candidates] = {called(row): row for row in rows.values()}
     for row, plain in sets[1].items():
@@ -37,7 +30,7 @@ def results(name, population):
         if chosen := sets[CANDIDATES].get(row):
             if row not in ("zoo", "held-out") and chosen["budget"] == "weights":
                 continue
-            figures = {column: chosen[column] for column, _ in CHOSEN}
+            figures = {column: chosen[column] for column, _ in FIGURES}
             yield {"population": name, "set": row, "as_they_come": plain["mean"], **figures}
 
 
@@ -50,12 +43,12 @@ def called(row):
 
 
 def table(rows):
-    yield "| members | set | one by one | best of 8 | ± | overlap | w/zoo | novel | disp |"
+    yield f"| members | set | one by one | best of {CANDIDATES} | ± | overlap | w/zoo | novel | disp |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in rows:
         bold = "**" if row["set"].endswith("samples") else ""
-        cells = [number(row[column], digits) for column, digits in CHOSEN]
-        plain = number(row["as_they_come"], PLAIN[0][1])
+        cells = [number(row[column], digits) for column, digits in FIGURES]
+        plain = number(row["as_they_come"], dict(FIGURES)["mean"])
         if row["set"] in ("zoo", "held-out"):
             plain, cells[0] = cells[0], "-"
         yield f"| {row['population']} | {bold}{row['set']}{bold} | {plain} | {' | '.join(cells)} |"

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from page import ROOT, number, put
-from population import IMAGES, MEMBERS, NETWORK, SKIP, Population, words
+from population import IMAGES, MEMBERS, NETWORK, SKIP, TAUGHT, Population, words
 
 TASKS = {"MNIST, the members' own": "mnist", "Fashion-MNIST": "fashion"}
 # Steps of a whole training of a member, and of shorter ones.
@@ -31,7 +31,7 @@ STARTS = {
     "distilled samples": "distilled samples",
     "taught samples": "taught samples",
 }
-GENERATED = ("samples", "distilled samples", "taught samples")
+GENERATED = ("samples", *TAUGHT)
 # A target is what first weights reach by a whole training, less this.
 BELOW = 0.01
 
@@ -42,13 +42,9 @@ def judged(population, images, steps, rate):
     network = NETWORK.replace("mnist", images).split()
     score = [population.zoo, "score", *network, "--images", IMAGES, "--skip", SKIP, "{files}"]
     polish = [population.zoo, "polish", *network, "--steps", steps, "--peak", rate, "{files}"]
-    options = ["-n", NETWORKS, "--polish", words(polish)]
+    options = ["-n", NETWORKS, "--polish", words(polish), *population.taught(NETWORKS)]
     for name in STARTS:
-        if name == "distilled samples":
-            options += ["--beside", f"{name}={population.sampled('snapshots', NETWORKS)}"]
-        elif name == "taught samples":
-            options += ["--beside", f"{name}={population.sampled('examples', NETWORKS)}"]
-        elif name != "samples":
+        if name not in GENERATED:
             options += ["--baseline", name]
     return population.judged(population.lesson("nothing"), said, options, score)
 
