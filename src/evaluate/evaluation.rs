@@ -102,7 +102,7 @@ impl Evaluation {
         self.verdicts.push(Verdict {
             tone: Tone::Neutral,
             text: format!(
-                "Samples and baselines alike are each the best of {candidates} candidates by the {by}."
+                "Each sample, and each network of a baseline that makes several, is the best of {candidates} candidates by the {by}."
             ),
         });
     }

@@ -50,14 +50,7 @@ fn all_baselines_fit_the_terminal_and_the_same_seed_repeats_them() {
 fn what_cannot_be_evaluated_is_refused() {
     let (zoo, none) = (cloud(10, 1.0, 1), Matrix::new(40, vec![]).unwrap());
     let run = |samples: &Matrix, only: &[&str], cancel: bool| {
-        let sets = Sets {
-            zoo: &zoo,
-            held_out: None,
-            samples,
-            restore: &|_| Ok(()),
-            normalize: &|_| Ok(()),
-            layout: None,
-        };
+        let sets = sets(&zoo, samples);
         let mut progress = |_: pdiff::evaluate::Progress| {
             if cancel {
                 Err(Error::Cancelled)

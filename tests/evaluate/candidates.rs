@@ -14,14 +14,7 @@ fn weights(network: &[f32]) -> Result<Score> {
 #[test]
 fn samples_and_baselines_alike_are_the_best_of_their_candidates() {
     let (zoo, samples, elsewhere) = (cloud(60, 1.0, 1), cloud(40, 1.0, 2), cloud(7, 1.0, 3));
-    let sets = Sets {
-        zoo: &zoo,
-        held_out: None,
-        samples: &samples,
-        restore: &|_| Ok(()),
-        normalize: &|_| Ok(()),
-        layout: None,
-    };
+    let sets = sets(&zoo, &samples);
     let mut chosen = options(&["noise", "Gaussian, all", "soup of all", "stored"]);
     chosen.candidates = CANDIDATES;
     chosen.beside = vec![pdiff::evaluate::Beside {

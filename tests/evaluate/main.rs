@@ -55,15 +55,23 @@ fn bowl(network: &[f32]) -> Result<Score> {
     })
 }
 
-fn judge(zoo: &Matrix, samples: &Matrix, only: &[&str]) -> Evaluation {
-    let held_out = cloud(20, 1.0, 99);
-    let sets = Sets {
+/// Sets in units of their own, without held-out members.
+fn sets<'a>(zoo: &'a Matrix, samples: &'a Matrix) -> Sets<'a> {
+    Sets {
         zoo,
-        held_out: Some(&held_out),
+        held_out: None,
         samples,
         restore: &|_| Ok(()),
         normalize: &|_| Ok(()),
         layout: None,
+    }
+}
+
+fn judge(zoo: &Matrix, samples: &Matrix, only: &[&str]) -> Evaluation {
+    let held_out = cloud(20, 1.0, 99);
+    let sets = Sets {
+        held_out: Some(&held_out),
+        ..sets(zoo, samples)
     };
     evaluate(&sets, &mut bowl, &options(only), &mut |_| Ok(())).unwrap()
 }

@@ -71,14 +71,7 @@ fn the_page_stands_alone_and_escapes_what_it_shows() {
 #[test]
 fn ensembles_are_kept_and_shown_where_probabilities_are_given() {
     let (zoo, samples) = (cloud(20, 1.0, 1), cloud(10, 1.0, 2));
-    let sets = Sets {
-        zoo: &zoo,
-        held_out: None,
-        samples: &samples,
-        restore: &|_| Ok(()),
-        normalize: &|_| Ok(()),
-        layout: None,
-    };
+    let sets = sets(&zoo, &samples);
     let mut sure = |network: &[f32]| {
         let score = bowl(network)?;
         let probabilities = score.predictions.iter().flatten();

@@ -36,14 +36,7 @@ fn the_soup_is_recommended_by_the_selection_scores_alone() {
                 ..Score::default()
             })
         };
-        let sets = Sets {
-            zoo: &zoo,
-            held_out: None,
-            samples: &new,
-            restore: &|_| Ok(()),
-            normalize: &|_| Ok(()),
-            layout: None,
-        };
+        let sets = sets(&zoo, &new);
         let only = options(&["Gaussian, all", "soup of 8", "soup of 16"]);
         evaluate(&sets, &mut scorer, &only, &mut |_| Ok(())).unwrap()
     };
@@ -80,14 +73,7 @@ fn a_soup_that_wins_is_recommended_though_another_baseline_wins_by_more() {
             ..Score::default()
         })
     };
-    let sets = Sets {
-        zoo: &zoo,
-        held_out: None,
-        samples: &new,
-        restore: &|_| Ok(()),
-        normalize: &|_| Ok(()),
-        layout: None,
-    };
+    let sets = sets(&zoo, &new);
     let only = options(&["interpolation", "soup of 2"]);
     let evaluation = evaluate(&sets, &mut scorer, &only, &mut |_| Ok(())).unwrap();
     for part in ["interpolation, beats", "and soup of 2 by", "use the soup"] {
