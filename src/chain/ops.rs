@@ -32,15 +32,15 @@ passes! {
         step.forward(network, input, examples, scratch, out);
     }
 
-    /// Adds the gradient by the network's weights to `gradient`, for the inputs and the gradient by the
-    /// outputs, and writes the one by the inputs to `below`, where it is wanted.
+    /// For the inputs and the gradient by the outputs, adds the one by the network's weights to `gradient` and writes
+    /// the one by the inputs to `below`, where each is wanted.
     fn backward(
         step: &Step,
         network: &[f32],
         ends: (&[f32], &[f32]),
         examples: usize,
         scratch: &mut Scratch,
-        gradient: &mut [f32],
+        gradient: Option<&mut [f32]>,
         below: Option<&mut [f32]>
     ) {
         step.backward(network, ends, examples, scratch, gradient, below);
@@ -120,15 +120,17 @@ impl Step {
         (input, above): (&[f32], &[f32]),
         examples: usize,
         scratch: &mut Scratch,
-        gradient: &mut [f32],
+        gradient: Option<&mut [f32]>,
         below: Option<&mut [f32]>,
     ) {
         match &self.op {
             Op::Linear { weight, bias, rows } => {
-                scratch.sums.resize(weight.len(), 0.0);
-                product::times_transposed(above, input, examples, &mut scratch.sums);
-                accumulate(&scratch.sums, &mut gradient[weight.clone()]);
-                add_sums(bias, above, gradient);
+                if let Some(gradient) = gradient {
+                    scratch.sums.resize(weight.len(), 0.0);
+                    product::times_transposed(above, input, examples, &mut scratch.sums);
+                    accumulate(&scratch.sums, &mut gradient[weight.clone()]);
+                    add_sums(bias, above, gradient);
+                }
                 if let Some(below) = below {
                     product::transposed_times(&network[weight.clone()], above, *rows, below);
                 }
@@ -139,9 +141,11 @@ impl Step {
                 convolution,
             } => {
                 let buffers = &mut scratch.convolution;
-                let slots = &mut gradient[weight.clone()];
-                convolution.by_weights(above, input, examples, buffers, slots);
-                add_sums(bias, above, gradient);
+                if let Some(gradient) = gradient {
+                    let slots = &mut gradient[weight.clone()];
+                    convolution.by_weights(above, input, examples, buffers, slots);
+                    add_sums(bias, above, gradient);
+                }
                 if let Some(below) = below {
                     convolution.by_inputs(
                         &network[weight.clone()],
@@ -168,15 +172,17 @@ impl Step {
                 epsilon,
             } => {
                 let length = above.len() / weight.len();
-                let mut below = below;
+                let (mut gradient, mut below) = (gradient, below);
                 for unit in 0..weight.len() {
                     let range = unit * length..(unit + 1) * length;
                     let inverse = 1.0 / (network[variance.start + unit] + epsilon).sqrt();
                     let mean = network[mean.start + unit];
                     let (above, input) = (&above[range.clone()], &input[range.clone()]);
-                    for (above, x) in above.iter().zip(input) {
-                        gradient[weight.start + unit] += above * (x - mean) * inverse;
-                        gradient[bias.start + unit] += above;
+                    if let Some(gradient) = gradient.as_deref_mut() {
+                        for (above, x) in above.iter().zip(input) {
+                            gradient[weight.start + unit] += above * (x - mean) * inverse;
+                            gradient[bias.start + unit] += above;
+                        }
                     }
                     if let Some(below) = below.as_deref_mut() {
                         let scale = network[weight.start + unit] * inverse;
@@ -189,16 +195,21 @@ impl Step {
                 weight,
                 bias,
                 epsilon,
-            } => layer_norm(
-                &network[weight.clone()],
-                (input, above),
-                &moments(input, examples, *epsilon),
-                |unit, by_weight, by_bias| {
-                    gradient[weight.start + unit] += by_weight;
-                    gradient[bias.start + unit] += by_bias;
-                },
-                below,
-            ),
+            } => {
+                let mut gradient = gradient;
+                layer_norm(
+                    &network[weight.clone()],
+                    (input, above),
+                    &moments(input, examples, *epsilon),
+                    |unit, by_weight, by_bias| {
+                        if let Some(gradient) = gradient.as_deref_mut() {
+                            gradient[weight.start + unit] += by_weight;
+                            gradient[bias.start + unit] += by_bias;
+                        }
+                    },
+                    below,
+                );
+            }
             Op::Activation(kind) => {
                 let Some(below) = below else { return };
                 kind.each_backward(input, above, below);
@@ -215,20 +226,12 @@ impl Step {
     }
 
     /// The products of several networks' matrices, one below another, with what is under them, without
-    /// the biases; false, and nothing done, for a step that is not linear.
-    pub fn multiply(
-        &self,
-        matrices: &[f32],
-        input: &[f32],
-        examples: usize,
-        out: &mut Vec<f32>,
-    ) -> bool {
-        if self.rows().is_none() {
-            return false;
-        }
+    /// the biases; nothing of a step that is not linear.
+    pub fn multiply(&self, matrices: &[f32], input: &[f32], examples: usize, out: &mut Vec<f32>) {
         out.resize(matrices.len() / self.inputs * examples, 0.0);
-        product::times(matrices, self.inputs, input, examples, out, examples);
-        true
+        if !matrices.is_empty() {
+            product::times(matrices, self.inputs, input, examples, out, examples);
+        }
     }
 
     /// Adds the bias of a linear step.

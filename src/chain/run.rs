@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::slice::from_mut;
 use std::sync::Mutex;
 
 use crate::chain::ops::{Scratch, backward, forward};
@@ -120,24 +121,14 @@ impl Runner {
         out: &mut [f32],
     ) -> Result<()> {
         let (outputs, n) = (self.outputs(), examples.len() / self.inputs());
-        let (mut stack, mut first) = (Vec::new(), Vec::new());
-        for network in networks.chunks_exact(self.parameters) {
-            stack.extend_from_slice(self.steps[0].weight(network));
-        }
-        let examples = Rows::All(examples);
+        let mut stack = Stack::new(&self.steps[0], networks, self.parameters);
         for chunk in self.chunks(n) {
             cancel.check()?;
             let (start, count) = (chunk.start, chunk.len());
-            space.enter(examples, self.inputs(), chunk);
-            let is_linear = self.steps[0].multiply(&stack, &space.values[0], count, &mut first);
+            space.enter(Rows::All(examples), self.inputs(), chunk);
+            stack.multiply(&space.values[0], count);
             for (at, network) in networks.chunks_exact(self.parameters).enumerate() {
-                if is_linear {
-                    let size = self.steps[0].outputs * count;
-                    space.values[1].clear();
-                    space.values[1].extend_from_slice(&first[at * size..][..size]);
-                    self.steps[0].shift(network, &mut space.values[1]);
-                }
-                self.run(usize::from(is_linear), network, count, space);
+                self.run_stacked(&stack, at, network, count, space);
                 let rows = out[(at * n + start) * outputs..].chunks_exact_mut(outputs);
                 let last = &space.values[self.steps.len()];
                 for (example, row) in rows.take(count).enumerate() {
@@ -190,70 +181,87 @@ impl Runner {
         cancel: &Cancel,
         gradient: &mut [f32],
     ) -> Result<f64> {
-        self.lend(|space| self.gradient_in(space, network, examples, targets, cancel, gradient))
-    }
-
-    fn gradient_in(
-        &self,
-        space: &mut Workspace,
-        network: &[f32],
-        examples: Rows,
-        targets: Targets,
-        cancel: &Cancel,
-        gradient: &mut [f32],
-    ) -> Result<f64> {
-        let n = examples.len(self.inputs());
         let mut loss = 0.0;
-        gradient.fill(0.0);
-        for chunk in self.chunks(n) {
-            cancel.check()?;
-            let (start, count) = (chunk.start, chunk.len());
-            space.enter(examples, self.inputs(), chunk);
-            self.run(0, network, count, space);
-            let last = &space.values[self.steps.len()];
-            let outputs = room(&mut space.slopes[0], last.len());
-            outputs.copy_from_slice(last);
-            loss += targets.loss(start, count, n, outputs);
-            self.back(network, count, space, gradient, false);
-        }
+        let losses = from_mut(&mut loss);
+        self.gradients_together(network, examples, &[targets], cancel, gradient, losses)?;
         Ok(loss)
     }
 
-    /// Adds the gradient by the examples [examples, inputs] of the sum of a network's outputs, each times its slope
-    /// [examples, outputs], to `below` [examples, inputs].
+    /// Writes the gradient of each of `networks` [networks, parameters] to `gradients`, and its loss, by targets of its
+    /// own; whole examples, as many as targets, which are taken in once for all networks.
+    pub(crate) fn gradients_together(
+        &self,
+        networks: &[f32],
+        examples: Rows,
+        targets: &[Targets],
+        cancel: &Cancel,
+        gradients: &mut [f32],
+        losses: &mut [f64],
+    ) -> Result<()> {
+        let n = examples.len(self.inputs());
+        gradients.fill(0.0);
+        losses.fill(0.0);
+        let mut stack = Stack::new(&self.steps[0], networks, self.parameters);
+        self.lend(|space| {
+            for chunk in self.chunks(n) {
+                cancel.check()?;
+                let (start, count) = (chunk.start, chunk.len());
+                space.enter(examples, self.inputs(), chunk);
+                stack.multiply(&space.values[0], count);
+                let rows = networks
+                    .chunks_exact(self.parameters)
+                    .zip(gradients.chunks_exact_mut(self.parameters))
+                    .zip(targets.iter().zip(&mut *losses));
+                for (at, ((network, gradient), (targets, loss))) in rows.enumerate() {
+                    self.run_stacked(&stack, at, network, count, space);
+                    let last = &space.values[self.steps.len()];
+                    let outputs = room(&mut space.slopes[0], last.len());
+                    outputs.copy_from_slice(last);
+                    *loss += targets.loss(start, count, n, outputs);
+                    self.back(network, count, space, Some(gradient), false);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds the gradient by the examples [examples, inputs] of the sum of all outputs of `networks` [networks,
+    /// parameters], each times its slope [networks, examples, outputs], to `below` [examples, inputs].
     pub(crate) fn by_examples(
         &self,
-        network: &[f32],
+        networks: &[f32],
         examples: &[f32],
         slopes: &[f32],
         cancel: &Cancel,
         below: &mut [f32],
     ) -> Result<()> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        let (_, n) = self.check(network, examples)?;
-        fits(slopes.len(), n * outputs)?;
+        let (count, n) = self.check(networks, examples)?;
+        fits(slopes.len(), count * n * outputs)?;
         fits(below.len(), examples.len())?;
-        // By the weights, which nobody asked for.
-        let mut unused = vec![0.0; self.parameters];
+        let mut stack = Stack::new(&self.steps[0], networks, self.parameters);
         self.lend(|space| {
             for chunk in self.chunks(n) {
                 cancel.check()?;
                 let (start, count) = (chunk.start, chunk.len());
                 space.enter(Rows::All(examples), inputs, chunk);
-                self.run(0, network, count, space);
-                let above = room(&mut space.slopes[0], outputs * count);
-                let rows = slopes[start * outputs..].chunks_exact(outputs).take(count);
-                for (example, row) in rows.enumerate() {
-                    for (output, slope) in row.iter().enumerate() {
-                        above[output * count + example] = *slope;
+                stack.multiply(&space.values[0], count);
+                for (at, network) in networks.chunks_exact(self.parameters).enumerate() {
+                    self.run_stacked(&stack, at, network, count, space);
+                    let above = room(&mut space.slopes[0], outputs * count);
+                    let rows = slopes[(at * n + start) * outputs..].chunks_exact(outputs);
+                    for (example, row) in rows.take(count).enumerate() {
+                        for (output, slope) in row.iter().enumerate() {
+                            above[output * count + example] = *slope;
+                        }
                     }
-                }
-                self.back(network, count, space, &mut unused, true);
-                let found = &space.slopes[0][..inputs * count];
-                let rows = below[start * inputs..].chunks_exact_mut(inputs).take(count);
-                for (example, row) in rows.enumerate() {
-                    for (input, out) in row.iter_mut().enumerate() {
-                        *out += found[input * count + example];
+                    self.back(network, count, space, None, true);
+                    let found = &space.slopes[0][..inputs * count];
+                    let rows = below[start * inputs..].chunks_exact_mut(inputs).take(count);
+                    for (example, row) in rows.enumerate() {
+                        for (input, out) in row.iter_mut().enumerate() {
+                            *out += found[input * count + example];
+                        }
                     }
                 }
             }
@@ -261,14 +269,14 @@ impl Runner {
         })
     }
 
-    /// The chain rule, from the slopes above the last step to the weights, and to the examples where they are wanted:
-    /// those then lie where the slopes were.
+    /// The chain rule, from the slopes above the last step to the weights and to the examples, where each is wanted:
+    /// those by the examples then lie where the slopes were.
     fn back(
         &self,
         network: &[f32],
         count: usize,
         space: &mut Workspace,
-        gradient: &mut [f32],
+        mut gradient: Option<&mut [f32]>,
         by_examples: bool,
     ) {
         let Workspace {
@@ -280,6 +288,7 @@ impl Runner {
             let ends = (&values[at][..], &above[..step.outputs * count]);
             let is_wanted = at > 0 || by_examples;
             let wanted = is_wanted.then(|| room(below, step.inputs * count));
+            let gradient = gradient.as_deref_mut();
             backward(step, network, ends, count, scratch, gradient, wanted);
             std::mem::swap(above, below);
         }
@@ -319,6 +328,19 @@ impl Runner {
             out.resize(step.outputs * count, 0.0);
             forward(step, network, input, count, &mut space.scratch, out);
         }
+    }
+
+    /// All steps of network `at` of a stack that multiplied what is in the workspace.
+    fn run_stacked(
+        &self,
+        stack: &Stack,
+        at: usize,
+        network: &[f32],
+        count: usize,
+        space: &mut Workspace,
+    ) {
+        let is_linear = stack.write(at, network, &mut space.values[1]);
+        self.run(usize::from(is_linear), network, count, space);
     }
 
     /// Does work that takes a workspace.
@@ -428,6 +450,49 @@ fn turn(rows: &[&[f32]; TILE], block: usize, out: &mut [f32], count: usize) {
         for (out, features) in out[..TILE].iter_mut().zip(tile) {
             *out = features[feature];
         }
+    }
+}
+
+/// First layers of several networks, where they are linear: one product reads the examples once for all.
+struct Stack<'a> {
+    step: &'a Step,
+    /// One network's matrix below another.
+    matrices: Vec<f32>,
+    /// [networks, outputs of the layer, examples], without the biases.
+    products: Vec<f32>,
+    networks: usize,
+}
+
+impl<'a> Stack<'a> {
+    fn new(step: &'a Step, networks: &[f32], parameters: usize) -> Stack<'a> {
+        let mut matrices = Vec::new();
+        for network in networks.chunks_exact(parameters) {
+            matrices.extend_from_slice(step.weight(network));
+        }
+        Stack {
+            step,
+            matrices,
+            products: Vec::new(),
+            networks: networks.len() / parameters,
+        }
+    }
+
+    /// Takes in examples, as the workspace has them.
+    fn multiply(&mut self, examples: &[f32], count: usize) {
+        self.step
+            .multiply(&self.matrices, examples, count, &mut self.products);
+    }
+
+    /// Writes what network `at` has behind its layer; false, and nothing done, where that is not linear.
+    fn write(&self, at: usize, network: &[f32], out: &mut Vec<f32>) -> bool {
+        if self.step.rows().is_none() {
+            return false;
+        }
+        let each = self.products.len() / self.networks;
+        out.clear();
+        out.extend_from_slice(&self.products[at * each..][..each]);
+        self.step.shift(network, out);
+        true
     }
 }
 

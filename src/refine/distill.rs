@@ -35,6 +35,8 @@ const RATE: f64 = 0.05;
 const DISAGREEMENT: f32 = 0.1;
 /// How far a sample's target lies from the snapshots' mean, as a share of how far the snapshots' logits do.
 const OWN: f32 = 0.7;
+/// Snapshots that are asked together: what they say of an input lies side by side.
+const ASKED: usize = 16;
 /// Inputs that go through together, and parts of so many between two reports of progress.
 const TOGETHER: usize = 500;
 const PARTS: usize = 8;
@@ -137,16 +139,9 @@ impl Distillation {
     /// Random inputs, `size` of them.
     pub fn minibatch(&self, stream: &mut Stream, size: usize) -> Minibatch<'_> {
         let count = self.inputs.len() / self.runner.inputs();
-        let places: Vec<u32> = (0..size).map(|_| stream.below(count) as u32).collect();
-        let said = self.runner.outputs() * self.teachers;
-        let mut logits = Vec::with_capacity(size * said);
-        for at in &places {
-            logits.extend_from_slice(&self.logits[*at as usize * said..][..said]);
-        }
         Minibatch {
             of: self,
-            places,
-            logits,
+            places: (0..size).map(|_| stream.below(count) as u32).collect(),
         }
     }
 }
@@ -155,8 +150,6 @@ impl Distillation {
 pub(super) struct Minibatch<'a> {
     of: &'a Distillation,
     places: Vec<u32>,
-    /// [inputs, classes, teachers]
-    logits: Vec<f32>,
 }
 
 impl Minibatch<'_> {
@@ -172,16 +165,13 @@ impl Minibatch<'_> {
     ) -> Result<()> {
         let runner = &self.of.runner;
         let each = self.places.len() * runner.outputs();
-        let networks = networks.chunks_exact(runner.parameters());
-        let gradients = gradients.chunks_exact_mut(runner.parameters());
         let wanted = self.wanted(z);
-        let rows = networks.zip(gradients).zip(losses);
-        for (((network, gradient), loss), wanted) in rows.zip(wanted.chunks_exact(each)) {
-            let rows = Rows::At(&self.of.inputs, &self.places);
-            let targets = Targets::Probabilities(wanted);
-            *loss = runner.gradient(network, rows, targets, cancel, gradient)?;
-        }
-        Ok(())
+        let targets: Vec<Targets> = wanted
+            .chunks_exact(each)
+            .map(Targets::Probabilities)
+            .collect();
+        let rows = Rows::At(&self.of.inputs, &self.places);
+        runner.gradients_together(networks, rows, &targets, cancel, gradients, losses)
     }
 
     /// Class probabilities [n, inputs, classes] of the logits that the teachers' are fitted by: with z_k the latents
@@ -200,11 +190,18 @@ impl Minibatch<'_> {
             let share = |likeness: f32| (1.0 + own * (likeness - mean)) / *m as f32;
             shares.iter_mut().for_each(|x| *x = share(*x));
         }
-        let mut wanted = vec![0.0; shares.len() / m * (self.logits.len() / m)];
-        times_transposed(&shares, &self.logits, *m, &mut wanted);
-        wanted
-            .chunks_exact_mut(self.of.runner.outputs())
-            .for_each(softmax);
+        let (n, classes) = (shares.len() / m, self.of.runner.outputs());
+        let each = self.places.len() * classes;
+        let (mut wanted, mut of_input) = (vec![0.0; n * each], vec![0.0; n * classes]);
+        for (at, place) in self.places.iter().enumerate() {
+            let logits = &self.of.logits[*place as usize * classes * m..][..classes * m];
+            times_transposed(&shares, logits, *m, &mut of_input);
+            let rows = wanted.chunks_exact_mut(each);
+            for (row, said) in rows.zip(of_input.chunks_exact_mut(classes)) {
+                softmax(said);
+                row[at * classes..][..classes].copy_from_slice(said);
+            }
+        }
         wanted
     }
 }
@@ -226,19 +223,23 @@ impl Teachers<'_> {
         let drawn: Vec<usize> = (0..n).map(|_| stream.below(classes)).collect();
         let movers = MOVERS.min(self.networks.len());
         let mut optimizer = AdamW::new(inputs.len());
-        let mut logits = vec![vec![0.0; n * classes]; movers];
+        // [movers, inputs, classes]
+        let mut logits = vec![0.0; movers * n * classes];
         let (mut mean, mut gradient) = (vec![0.0; n * classes], vec![0.0; inputs.len()]);
         let whole = 0..inputs.len();
+        let mut chosen = Vec::with_capacity(movers * self.runner.parameters());
         for _ in 0..MOVES {
-            let chosen: Vec<&[f32]> = (0..movers)
-                .map(|_| self.networks[stream.below(self.networks.len())])
-                .collect();
+            chosen.clear();
+            for _ in 0..movers {
+                let number = stream.below(self.networks.len());
+                chosen.extend_from_slice(self.networks[number]);
+            }
+            self.runner
+                .forward(&chosen, inputs, 1, self.cancel, &mut logits)?;
+            logits.chunks_exact_mut(classes).for_each(center);
             mean.fill(0.0);
-            for (network, logits) in chosen.iter().zip(&mut logits) {
-                self.runner
-                    .forward(network, inputs, 1, self.cancel, logits)?;
-                logits.chunks_exact_mut(classes).for_each(center);
-                let both = mean.iter_mut().zip(&*logits);
+            for logits in logits.chunks_exact(n * classes) {
+                let both = mean.iter_mut().zip(logits);
                 both.for_each(|(mean, x)| *mean += x / movers as f32);
             }
             // The gradient of the cross-entropy by the mean of the logits.
@@ -248,13 +249,13 @@ impl Teachers<'_> {
                 said[*class] -= 1.0;
             }
             gradient.fill(0.0);
-            for (network, slopes) in chosen.iter().zip(&mut logits) {
+            for slopes in logits.chunks_exact_mut(n * classes) {
                 for ((slope, mean), said) in slopes.iter_mut().zip(&mean).zip(&said) {
                     *slope = (2.0 * DISAGREEMENT * (*slope - mean) + said) / movers as f32;
                 }
-                self.runner
-                    .by_examples(network, inputs, slopes, self.cancel, &mut gradient)?;
             }
+            self.runner
+                .by_examples(&chosen, inputs, &logits, self.cancel, &mut gradient)?;
             optimizer.step(inputs, &gradient, from_ref(&whole), RATE);
         }
         Ok(())
@@ -263,14 +264,19 @@ impl Teachers<'_> {
     /// Writes the teachers' centred logits, [n, classes, teachers].
     fn say(&self, inputs: &[f32], logits: &mut [f32]) -> Result<()> {
         let teachers = self.networks.len();
-        let mut said = vec![0.0; logits.len() / teachers];
-        for (teacher, network) in self.networks.iter().enumerate() {
+        let each = logits.len() / teachers;
+        let mut said = vec![0.0; ASKED.min(teachers) * each];
+        for (part, networks) in self.networks.chunks(ASKED).enumerate() {
+            let said = &mut said[..networks.len() * each];
             self.runner
-                .forward(network, inputs, 1, self.cancel, &mut said)?;
+                .forward(&networks.concat(), inputs, 1, self.cancel, said)?;
             said.chunks_exact_mut(self.runner.outputs())
                 .for_each(center);
-            let places = logits[teacher..].iter_mut().step_by(teachers);
-            places.zip(&said).for_each(|(place, x)| *place = *x);
+            for (at, logits) in logits.chunks_exact_mut(teachers).enumerate() {
+                let places = logits[part * ASKED..].iter_mut();
+                let said = said[at..].iter().step_by(each);
+                places.zip(said).for_each(|(place, x)| *place = *x);
+            }
         }
         Ok(())
     }

@@ -493,4 +493,33 @@ mod tests {
             }
         }
     }
+
+    /// Of all instructions that fuse additions; those that do not are close to them, as above.
+    #[test]
+    fn vectors_of_any_width_have_the_same_bytes() {
+        let fused = tile::available().count() - 1;
+        for it in all() {
+            let [rows, columns] = it.output();
+            let (weight, bias) = (
+                normal(it.rows * it.window.channels * it.area(), 0),
+                normal(it.rows, 1),
+            );
+            for examples in [1, 19, 32, 75] {
+                let input = normal(it.window.channels * 42 * examples, 2);
+                let above = normal(it.rows * rows * columns * examples, 3);
+                let of = |kernels: &Kernels| {
+                    let buffers = &mut Buffers::default();
+                    let mut found = [vec![0.0; above.len()], input.clone(), weight.clone()];
+                    let [out, below, gradient] = &mut found;
+                    let filters = (&weight[..], Some(&bias[..]));
+                    it.forward_by(kernels, filters, &input, examples, buffers, out);
+                    it.by_inputs_with(kernels, &weight, &above, examples, buffers, below);
+                    it.by_weights_with(kernels, &above, &input, examples, buffers, gradient);
+                    found
+                };
+                let all: Vec<_> = tile::available().take(fused).map(of).collect();
+                assert!(all.windows(2).all(|two| two[0] == two[1]), "{it:?}");
+            }
+        }
+    }
 }

@@ -9,8 +9,10 @@ use std::ops::Range;
 /// Filters that are computed at once: as many as registers have room for beside what they are
 /// multiplied with.
 const BLOCKS: [usize; 2] = [6, 4];
-/// Taps of which [`Kernels::correlate`] computes the gradient at once, in a block of each size.
+/// Vectors of taps of which [`Kernels::correlate`] computes the gradient at once, in a block of each size.
 const TAPS: [usize; 2] = [2, 3];
+/// Taps of a vector at most.
+const WIDEST: usize = 2;
 /// Partial sums of each element of [`Kernels::correlate`].
 pub(super) const LANES: usize = 8;
 
@@ -87,7 +89,7 @@ impl Correlate<'_> {
 
 /// Numbers between the sums of two rows.
 pub(super) fn stride(taps: usize) -> usize {
-    taps.next_multiple_of(TAPS[0] * TAPS[1]) * LANES
+    taps.next_multiple_of(WIDEST * TAPS[0] * TAPS[1]) * LANES
 }
 
 type RunGather = unsafe fn(&Gather, &mut [f32], usize);
@@ -135,11 +137,15 @@ impl Kernels {
 /// The kernels for this machine, the fastest first and the portable ones last.
 pub(super) fn available() -> impl Iterator<Item = &'static Kernels> {
     #[cfg(target_arch = "x86_64")]
-    let wide = (std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
-        .then_some(&x86::AVX2);
+    let wide = [
+        (std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512dq"))
+            .then_some(&x86::AVX512),
+        (std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
+            .then_some(&x86::AVX2),
+    ];
     #[cfg(not(target_arch = "x86_64"))]
-    let wide = None;
-    wide.into_iter().chain([&PORTABLE])
+    let wide = [];
+    wide.into_iter().flatten().chain([&PORTABLE])
 }
 
 /// The kernels that are used on this machine.
@@ -150,12 +156,34 @@ pub(super) fn fastest() -> &'static Kernels {
 /// Numbers that one instruction takes.
 trait Lanes: Copy {
     const COUNT: usize;
+    /// Taps that lie side by side in one vector of [`correlate`], each with as many lanes.
+    const TAPS: usize = 1;
 
     fn splat(x: f32) -> Self;
 
     /// # Safety
     /// `COUNT` numbers can be read there.
     unsafe fn load(from: *const f32) -> Self;
+
+    /// The same numbers for every tap.
+    ///
+    /// # Safety
+    /// `COUNT / TAPS` numbers can be read there.
+    #[inline(always)]
+    unsafe fn load_same(from: *const f32) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::load(from) }
+    }
+
+    /// Each tap's own numbers.
+    ///
+    /// # Safety
+    /// `COUNT / TAPS` numbers can be read `at` numbers behind each of the first `TAPS`.
+    #[inline(always)]
+    unsafe fn load_own(taps: &[*const f32], at: usize) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::load(taps[0].add(at)) }
+    }
 
     /// # Safety
     /// `COUNT` numbers can be written there.
@@ -165,15 +193,21 @@ trait Lanes: Copy {
     fn multiply_add(self, x: Self, sum: Self) -> Self;
 }
 
+/// In vectors of `W`, `N` at once, and what is left over in those of `Half` and `One`.
+///
 /// # Safety
-/// Every element of the job is in its slice, and the machine has the instructions of `W` and `One`.
+/// Every element of the job is in its slice, and the machine has the instructions of `W`, `Half` and `One`.
 #[inline(always)]
-unsafe fn gather<W: Lanes, One: Lanes>(job: &Gather, out: &mut [f32], distance: usize) {
+unsafe fn gather<W: Lanes, Half: Lanes, One: Lanes, const N: usize>(
+    job: &Gather,
+    out: &mut [f32],
+    distance: usize,
+) {
     // SAFETY: the caller's.
     unsafe {
         match job.start.len() {
-            6 => gather_block::<W, One, 6>(job, out, distance),
-            _ => gather_block::<W, One, 4>(job, out, distance),
+            6 => gather_block::<W, Half, One, 6, N>(job, out, distance),
+            _ => gather_block::<W, Half, One, 4, N>(job, out, distance),
         }
     }
 }
@@ -181,7 +215,7 @@ unsafe fn gather<W: Lanes, One: Lanes>(job: &Gather, out: &mut [f32], distance: 
 /// # Safety
 /// As of [`gather`].
 #[inline(always)]
-unsafe fn gather_block<W: Lanes, One: Lanes, const R: usize>(
+unsafe fn gather_block<W: Lanes, Half: Lanes, One: Lanes, const R: usize, const N: usize>(
     job: &Gather,
     out: &mut [f32],
     distance: usize,
@@ -190,13 +224,17 @@ unsafe fn gather_block<W: Lanes, One: Lanes, const R: usize>(
     let mut at = 0;
     // SAFETY: the caller's.
     unsafe {
-        while at + 2 * W::COUNT <= job.length {
-            gather_tile::<W, R, 2>(job, at, (out.as_mut_ptr(), distance, rows));
-            at += 2 * W::COUNT;
+        while at + N * W::COUNT <= job.length {
+            gather_tile::<W, R, N>(job, at, (out.as_mut_ptr(), distance, rows));
+            at += N * W::COUNT;
         }
         while at + W::COUNT <= job.length {
             gather_tile::<W, R, 1>(job, at, (out.as_mut_ptr(), distance, rows));
             at += W::COUNT;
+        }
+        while at + Half::COUNT <= job.length {
+            gather_tile::<Half, R, 1>(job, at, (out.as_mut_ptr(), distance, rows));
+            at += Half::COUNT;
         }
         while at < job.length {
             gather_tile::<One, R, 1>(job, at, (out.as_mut_ptr(), distance, rows));
@@ -246,18 +284,23 @@ unsafe fn gather_tile<L: Lanes, const R: usize, const N: usize>(
     }
 }
 
+/// With `T6` taps at once in blocks of 6 rows, `T4` in blocks of 4.
+///
 /// # Safety
 /// As of [`gather`].
 #[inline(always)]
-unsafe fn correlate<W: Lanes, One: Lanes>(job: &Correlate, sums: &mut [f32]) {
+unsafe fn correlate<W: Lanes, One: Lanes, const T6: usize, const T4: usize>(
+    job: &Correlate,
+    sums: &mut [f32],
+) {
     let stride = stride(job.taps.len());
     for (block, size) in blocks(job.rows) {
         let sums = &mut sums[block.start * stride..];
         // SAFETY: the caller's.
         unsafe {
             match size {
-                6 => correlate_block::<W, One, 6, 2>(job, block, sums),
-                _ => correlate_block::<W, One, 4, 3>(job, block, sums),
+                6 => correlate_block::<W, One, 6, T6, { TAPS[0] }>(job, block, sums),
+                _ => correlate_block::<W, One, 4, T4, { TAPS[1] }>(job, block, sums),
             }
         }
     }
@@ -266,12 +309,12 @@ unsafe fn correlate<W: Lanes, One: Lanes>(job: &Correlate, sums: &mut [f32]) {
 /// # Safety
 /// As of [`gather`]; `sums` begins with the block's.
 #[inline(always)]
-unsafe fn correlate_block<W: Lanes, One: Lanes, const R: usize, const T: usize>(
+unsafe fn correlate_block<W: Lanes, One: Lanes, const R: usize, const T: usize, const N: usize>(
     job: &Correlate,
     block: Range<usize>,
     sums: &mut [f32],
 ) {
-    let whole = job.runs.length - job.runs.length % W::COUNT;
+    let whole = job.runs.length - job.runs.length % LANES;
     let last = job.taps.len() - 1;
     for first in (0..=last).step_by(T) {
         // Rows and taps that fill up are the last once more.
@@ -284,37 +327,42 @@ unsafe fn correlate_block<W: Lanes, One: Lanes, const R: usize, const T: usize>(
         let sums = &mut sums[first * LANES..];
         // SAFETY: the caller's.
         unsafe {
-            correlate_tile::<W, R, T>((above, input), job, 0..whole, sums);
+            correlate_tile::<W, R, T, N>((above, input), job, 0..whole, sums);
             if whole < job.runs.length {
-                correlate_tile::<One, R, T>((above, input), job, whole..job.runs.length, sums);
+                let rest = whole..job.runs.length;
+                correlate_tile::<One, R, T, T>((above, input), job, rest, sums);
             }
         }
     }
 }
 
+/// `T` taps in `N` vectors.
+///
 /// # Safety
 /// As of [`gather`], for the part of each run.
 #[inline(always)]
-unsafe fn correlate_tile<L: Lanes, const R: usize, const T: usize>(
+unsafe fn correlate_tile<L: Lanes, const R: usize, const T: usize, const N: usize>(
     (above, input): ([*const f32; R], [*const f32; T]),
     job: &Correlate,
     part: Range<usize>,
     sums: &mut [f32],
 ) {
+    const { assert!(T == N * L::TAPS) };
     let stride = stride(job.taps.len());
     assert!(sums.len() >= (R - 1) * stride + T * LANES);
     // SAFETY: the assertion, and the caller's.
     unsafe {
         let first = sums.as_mut_ptr();
-        let slot = |r: usize, t: usize| first.add(r * stride + t * LANES);
-        let mut sums: [[L; T]; R] =
-            std::array::from_fn(|r| std::array::from_fn(|t| L::load(slot(r, t))));
+        let slot = |r: usize, n: usize| first.add(r * stride + n * L::TAPS * LANES);
+        let mut sums: [[L; N]; R] =
+            std::array::from_fn(|r| std::array::from_fn(|n| L::load(slot(r, n))));
         for run in 0..job.runs.count {
             let (above_at, input_at) = (run * job.runs.above, run * job.runs.input);
-            for i in part.clone().step_by(L::COUNT) {
-                let input: [L; T] = std::array::from_fn(|t| L::load(input[t].add(input_at + i)));
+            for i in part.clone().step_by(L::COUNT / L::TAPS) {
+                let input: [L; N] =
+                    std::array::from_fn(|n| L::load_own(&input[n * L::TAPS..], input_at + i));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let above = L::load(above[r].add(above_at + i));
+                    let above = L::load_same(above[r].add(above_at + i));
                     for (sum, x) in sums.iter_mut().zip(input) {
                         *sum = above.multiply_add(x, *sum);
                     }
@@ -322,8 +370,8 @@ unsafe fn correlate_tile<L: Lanes, const R: usize, const T: usize>(
             }
         }
         for (r, sums) in sums.into_iter().enumerate() {
-            for (t, sum) in sums.into_iter().enumerate() {
-                sum.store(slot(r, t));
+            for (n, sum) in sums.into_iter().enumerate() {
+                sum.store(slot(r, n));
             }
         }
     }
@@ -361,24 +409,36 @@ impl<const N: usize> Lanes for [f32; N] {
 }
 
 static PORTABLE: Kernels = Kernels {
-    gather: gather::<[f32; LANES], [f32; 1]>,
-    correlate: correlate::<[f32; LANES], [f32; 1]>,
+    gather: gather::<[f32; LANES], [f32; LANES], [f32; 1], 2>,
+    correlate: correlate::<[f32; LANES], [f32; 1], { TAPS[0] }, { TAPS[1] }>,
 };
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Correlate, Gather, Kernels, Lanes};
+    use super::{Correlate, Gather, Kernels, LANES, Lanes, TAPS, WIDEST};
 
     pub(super) static AVX2: Kernels = Kernels { gather, correlate };
+    pub(super) static AVX512: Kernels = Kernels {
+        gather: gather_512,
+        correlate: correlate_512,
+    };
 
     /// # Safety
     /// As of [`super::gather`].
     #[target_feature(enable = "avx2,fma")]
     unsafe fn gather(job: &Gather, out: &mut [f32], distance: usize) {
         // SAFETY: the caller's.
-        unsafe { super::gather::<__m256, Fused>(job, out, distance) }
+        unsafe { super::gather::<__m256, __m256, Fused, 2>(job, out, distance) }
+    }
+
+    /// # Safety
+    /// As of [`super::gather`].
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn gather_512(job: &Gather, out: &mut [f32], distance: usize) {
+        // SAFETY: the caller's.
+        unsafe { super::gather::<__m512, __m256, Fused, 3>(job, out, distance) }
     }
 
     /// # Safety
@@ -386,7 +446,64 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     unsafe fn correlate(job: &Correlate, sums: &mut [f32]) {
         // SAFETY: the caller's.
-        unsafe { super::correlate::<__m256, Fused>(job, sums) }
+        unsafe { super::correlate::<__m256, Fused, { TAPS[0] }, { TAPS[1] }>(job, sums) }
+    }
+
+    /// # Safety
+    /// As of [`super::gather`].
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn correlate_512(job: &Correlate, sums: &mut [f32]) {
+        const T6: usize = WIDEST * TAPS[0];
+        const T4: usize = WIDEST * TAPS[1];
+        // SAFETY: the caller's.
+        unsafe { super::correlate::<__m512, Fused, T6, T4>(job, sums) }
+    }
+
+    /// Used in functions of the instruction set alone. Of two taps each sum has the lanes that it has in narrower
+    /// vectors, and so its bytes.
+    impl Lanes for __m512 {
+        const COUNT: usize = WIDEST * LANES;
+        const TAPS: usize = WIDEST;
+
+        #[inline(always)]
+        fn splat(x: f32) -> Self {
+            // SAFETY: the machine has the instructions.
+            unsafe { _mm512_set1_ps(x) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the caller's.
+            unsafe { _mm512_loadu_ps(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_same(from: *const f32) -> Self {
+            // SAFETY: the caller's.
+            unsafe { _mm512_broadcast_f32x8(_mm256_loadu_ps(from)) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_own(taps: &[*const f32], at: usize) -> Self {
+            // SAFETY: the caller's.
+            unsafe {
+                let first = _mm256_loadu_ps(taps[0].add(at));
+                let second = _mm256_loadu_ps(taps[1].add(at));
+                _mm512_insertf32x8::<1>(_mm512_castps256_ps512(first), second)
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the caller's.
+            unsafe { _mm512_storeu_ps(to, self) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, x: Self, sum: Self) -> Self {
+            // SAFETY: the machine has the instructions.
+            unsafe { _mm512_fmadd_ps(self, x, sum) }
+        }
     }
 
     /// Used in functions of the instruction set alone.
