@@ -185,6 +185,9 @@ bench-quality: build ## zoos, generators and baselines by every measure, into do
 	-$(MAKE) pytorch
 	python3 benches/quality --programs $(BUILT) --pytorch $(PYTORCH) --jobs $$(nproc) $(RIG)
 
+bench-quality-seeds: build ## three zoos by three generators of kinds S and I, weights alone, into docs
+	python3 benches/quality --programs $(BUILT) --jobs $$(nproc) s-mlp196-seeds i-mlp196-seeds
+
 bench-quality-short: build ## the same stages at reduced size, in about a minute
 	rm -rf build/quality-short
 	python3 benches/quality --short --programs $(BUILT) --pytorch $(PYTORCH) --build build/quality-short
@@ -264,4 +267,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-short clean
+.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-seeds bench-quality-short clean

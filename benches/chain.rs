@@ -116,6 +116,7 @@ fn runner(network: Network, input: &[usize]) -> Runner {
     let chain = Chain {
         input: input.to_vec(),
         layers: network.layers,
+        outputs: None,
     };
     Runner::new(&chain, &layout).expect("a chain of the layout")
 }

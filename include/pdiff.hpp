@@ -367,7 +367,8 @@ struct TrainOptions {
     std::uint32_t components = 0;
     /// Brings the snapshots' hidden units into one order first. Networks of different seeds want it.
     bool align = false;
-    /// The symmetry spec to align by, JSON. Empty: the collection's, or what names and shapes say without a doubt.
+    /// The symmetry spec to align by, JSON. Empty: the collection's, or what names and shapes say without a doubt. Its
+    /// chain says how networks compute; see untaught.
     std::string symmetry = {};
     /// Brings rectified units to one scale too, where the symmetry has scalings.
     bool balance = false;
@@ -394,6 +395,10 @@ struct TrainOptions {
     /// is called 64 times at each step, for both sides of each of 32 samples in turn, and what counts is the selection
     /// score, or the score where there is none. Let it score on other examples than the samples are judged by.
     OnScore score = {};
+    /// Nothing is taught but by a probe, gradient, distill or score that is given. Otherwise, where there is none, training distills by itself if
+    /// the chain of the symmetry, or of the collection's own, says that outputs are logits, and snapshots turn out to
+    /// share no span. That takes minutes where training alone takes seconds.
+    bool untaught = false;
     /// Called as the work goes on.
     OnProgress progress = {};
 };
@@ -969,6 +974,7 @@ inline Answer<void> train(const std::string &collection, const std::string &gene
         chosen.score = detail::Host::score;
         chosen.score_context = &host;
     }
+    chosen.untaught = options.untaught;
     host.watches(chosen);
     call.run([&](pdiff_error *error) { return pdiff_train(from, to, &chosen, token, error); });
     return call.answer();

@@ -28,8 +28,12 @@ pub struct TrainOptions {
     /// How the snapshots are aligned first; None: they are taken as they are.
     pub align: Option<AlignOptions>,
     /// By what symmetry they are aligned; None: the collection's own, or what [`crate::symmetry::infer`]
-    /// reads off names and shapes.
+    /// reads off names and shapes. Its chain says how networks compute, where training is to teach classifiers.
     pub symmetry: Option<Spec>,
+    /// Nothing is taught but by a loss that is given. Otherwise the default engine distills by itself
+    /// ([`BehaviourLoss::distilling`]) where the chain of the spec, or of the collection's own, says that networks are
+    /// classifiers, and snapshots turn out to share no span.
+    pub untaught: bool,
     /// Seconds between checkpoints of the training, from which a killed one resumes.
     pub checkpoint_seconds: u64,
 }
@@ -46,6 +50,7 @@ impl Default for TrainOptions {
             components: None,
             align: None,
             symmetry: None,
+            untaught: false,
             checkpoint_seconds: 30,
         }
     }

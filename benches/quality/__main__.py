@@ -16,29 +16,30 @@ from queue import Queue
 import figures
 import page
 from cells import ROOT, Maker, write
-from rigs import RIGS, SHORT
+from rigs import RIGS, SEEDS, SHORT
 
 RESULTS = ROOT / "docs/results/quality.json"
 PAGE = ROOT / "docs/benchmarks.md"
 IMAGES = ROOT / "docs/images"
+KNOWN = RIGS | SEEDS
 
 
 def main():
     parser = argparse.ArgumentParser(prog="bench-quality", description=__doc__.splitlines()[0])
-    parser.add_argument("rigs", nargs="*", metavar="RIG", help=f"{', '.join(RIGS)}; none for all")
+    parser.add_argument("rigs", nargs="*", metavar="RIG", help=f"{', '.join(KNOWN)}; none: all but {' and '.join(SEEDS)}")
     parser.add_argument("--short", action="store_true", help="every stage at reduced size; leaves docs alone")
     parser.add_argument("--programs", type=Path, default=ROOT / "target/release", help="where pdiff and zoo are")
     parser.add_argument("--pytorch", default="python3", help="a Python with PyTorch, for the published flow")
     parser.add_argument("--jobs", type=int, default=1, help="zoos that are worked on at a time")
     parser.add_argument("--build", type=Path, default=ROOT / "build/quality", help="where cells are kept")
     options = parser.parse_args()
-    rigs = SHORT if options.short else RIGS
+    rigs, usual = (SHORT, SHORT) if options.short else (KNOWN, RIGS)
     if unknown := [name for name in options.rigs if name not in rigs]:
         parser.error(f"no rig {unknown[0]}; there are {', '.join(rigs)}")
     if missing := [name for name in ("pdiff", "zoo") if not (options.programs / name).exists()]:
         parser.error(f"{options.programs}: no {missing[0]} there; run make build, or name the folder with --programs")
     pytorch = found(options.pytorch)
-    makers = {name: maker(name, rigs[name], pytorch, options) for name in options.rigs or rigs}
+    makers = {name: maker(name, rigs[name], pytorch, options) for name in options.rigs or usual}
     # From the last rig on, as the first take least: at the end no processor waits long for another.
     work = [(name, seed) for name in reversed(makers) for seed in rigs[name].zoo_seeds]
     # Each zoo on processors of its own, as programs that share them wait for each other; what is left over of the
@@ -119,7 +120,7 @@ def publish(name, result):
     """Puts one rig's figures beside those of the others."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known[name] = result
-    results = {name: known[name] for name in RIGS if name in known}
+    results = {name: known[name] for name in KNOWN if name in known}
     section = page.inserted(PAGE.read_text(), page.markdown(results, "images"))
     write(RESULTS, results)
     (IMAGES / f"quality-{name}.svg").write_text(page.picture(result["budgets"]["weights only"]))

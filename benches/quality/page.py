@@ -51,7 +51,7 @@ def warned(gates):
 def price(cost):
     taught = cost["teaching_seconds"] is not None
     generator = cost["teaching_seconds" if taught else "training_seconds"]
-    others = f" ({cost['distilling_seconds']:.0f} s distilled, {cost['training_seconds']:.0f} s by default)" if taught else ""
+    others = f" ({cost['distilling_seconds']:.0f} s distilled, {cost['training_seconds']:.0f} s untaught)" if taught else ""
     aligned = f", {cost['alignment_seconds']:.0f} s to align" if cost["alignment_seconds"] else ""
     begin = (
         f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s; "

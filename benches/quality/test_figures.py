@@ -119,11 +119,11 @@ class Goals(unittest.TestCase):
         judged = self.judged("I", table(row("distilled samples", 0.2)), [figures.CONTROL])
         said = {(budget, goal): reached for budget, goal, _, reached in judged}
         beaten = "best baseline beaten by 3 errors"
-        self.assertFalse(said["weights only, by default", beaten])
+        self.assertFalse(said["weights only, untaught", beaten])
         self.assertFalse(said["weights only, distilled", beaten])
         self.assertTrue(said["weights only, taught by data", beaten])
         self.assertNotIn(("weights only, distilled", "the control, taught on noise, beaten by 3 errors"), said)
-        self.assertNotIn("polish 1%, by default", {budget for budget, _ in said})
+        self.assertNotIn("polish 1%, untaught", {budget for budget, _ in said})
 
     def test_one_run_is_a_goal_and_no_baseline(self):
         goal = "ten together better than ten snapshots of one run"
@@ -143,6 +143,13 @@ class Goals(unittest.TestCase):
         said = {(budget, goal): reached for budget, goal, _, reached in self.judged("S", near)}
         self.assertFalse(said["polish 1%, distilled", goal])
         self.assertTrue(said["polish 1%, taught by data", goal])
+
+    def test_a_rig_without_polish_is_judged_by_weights_alone(self):
+        for kind in ("S", "I"):
+            rig = {"kind": kind, "budgets": {"weights only": table(row("distilled samples", 0.899))}, "rivals": []}
+            said = {budget for budget, *_ in goals.goals("rig", rig)}
+            self.assertIn("weights only, distilled", said)
+            self.assertFalse([budget for budget in said if "polish" in budget])
 
     def test_where_no_baseline_is_as_far_there_is_none_to_beat(self):
         near = [row(it["name"], 0.9, novelty=0.1) for it in ROWS if it["name"] in figures.baselines(table())]

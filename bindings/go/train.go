@@ -33,7 +33,7 @@ type TrainOptions struct {
 	// Align brings the snapshots' hidden units into one order first. Networks of different seeds want it.
 	Align bool
 	// Symmetry is the spec to align by, JSON; empty: the collection's, or what names and shapes say
-	// without a doubt.
+	// without a doubt. Its chain says how networks compute; see Untaught.
 	Symmetry string
 	// Balance brings rectified units to one scale too, where the symmetry has scalings.
 	Balance bool
@@ -61,6 +61,10 @@ type TrainOptions struct {
 	// Score where there is none. Let it score on other examples than the samples are judged by. An error ends the work.
 	// The network lasts until it returns.
 	Score func(network []float32) (Score, error)
+	// Untaught teaches nothing but by a Probe, Gradient, Distill or Score that is given. Otherwise, where there is none,
+	// training distills by itself if the chain of Symmetry, or of the collection's own, says that outputs are logits, and
+	// snapshots turn out to share no span. That takes minutes where training alone takes seconds.
+	Untaught bool
 	// CheckpointSeconds lie between checkpoints of the training; 0: 30.
 	CheckpointSeconds uint32
 	// Progress is called as the work goes on; an error ends it.
@@ -99,6 +103,7 @@ func Train(ctx context.Context, collection, generator string, options TrainOptio
 			probe: probe, gradient: gradientCallback(options.Gradient), gradient_context: context,
 			behaviour_steps: C.uint64_t(options.BehaviourSteps), behaviour_batch: C.uint64_t(options.BehaviourBatch),
 			distill: distill, score: scoreCallback(options.Score), score_context: context,
+			untaught: truth(options.Untaught),
 		}})
 		detail := newError()
 		status := C.pdiff_train(from, to, chosen, cancel, &detail)

@@ -23,4 +23,17 @@ pub struct Chain {
     /// Shape of one example: [features], or [channels, height, width].
     pub input: Vec<usize>,
     pub layers: Vec<Layer>,
+    /// What its outputs are, where that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
+}
+
+/// What a network's outputs mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outputs {
+    /// One logit per class, of standardized inputs: of mean 0 and deviation 1.
+    Logits,
+    /// Numbers in units of their own: of a regression or of a policy.
+    Values,
 }

@@ -140,7 +140,8 @@ pub struct pdiff_train_options {
     pub balance: i32,
     /// The symmetry spec to align by, JSON as docs/formats.md describes it. NULL: the collection's, or
     /// what names and shapes say without a doubt. One with a chain is checked by running it; give any other to
-    /// pdiff_align first, with a run callback, which finds out one that is wrong.
+    /// pdiff_align first, with a run callback, which finds out one that is wrong. Without align, its chain says how
+    /// networks compute; see untaught.
     pub symmetry: *const c_char,
     /// Times that all snapshots are aligned to their mean to find the next; 0: 4.
     pub align_rounds: u64,
@@ -170,6 +171,11 @@ pub struct pdiff_train_options {
     /// network. Not beside probe, gradient or distill. NULL: not.
     pub score: pdiff_score_callback,
     pub score_context: *mut c_void,
+    /// 1: nothing is taught but by a probe, gradient, distill or score that is given. 0: where there is none, the default engine distills by
+    /// itself if the chain of `symmetry`, or of the collection's own, says that outputs are logits, and snapshots turn
+    /// out to share no span, as those of different runs do. That takes minutes where training alone takes seconds.
+    pub untaught: i32,
+    pub reserved: u32,
 }
 
 /// What the units of a permutation group do in one network: a place that a callback fills.
@@ -514,7 +520,7 @@ const _: () = {
         progress_context at 56, precision at 64, components at 68, align at 72, balance at 76,
         symmetry at 80, align_rounds at 88, probe at 96, gradient at 104, gradient_context at 112,
         behaviour_steps at 120, behaviour_batch at 128, distill at 136, score at 144,
-        score_context at 152; 160);
+        score_context at 152, untaught at 160, reserved at 164; 168);
     published!(pdiff_sample_options: struct_size at 0, count at 8, first at 16, seed at 24,
         condition at 32, condition_length at 40, guidance at 48, temperature at 52, sampler at 56,
         device at 60, device_index at 64, threads at 68, steps at 72, polish_steps at 80,

@@ -126,6 +126,7 @@ unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
         components: some(given.components.into()).map(|most| most as usize),
         align,
         symmetry: unsafe { symmetry(given.symmetry, "symmetry") }?,
+        untaught: given.untaught != 0,
         checkpoint_seconds: some(given.checkpoint_seconds.into())
             .unwrap_or(defaults.checkpoint_seconds),
     })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::chain::{Chain, Runner, spread};
+use crate::chain::{Chain, Outputs, Runner, spread};
 use crate::collection::{Collection, split};
 use crate::error::{Error, Result};
 use crate::evaluate::Scorer;
@@ -12,6 +12,7 @@ use crate::progress::Meter;
 use crate::refine::distill::{self, Distillation};
 use crate::refine::evolution;
 use crate::refine::polish::{At, Objective, ask};
+use crate::symmetry::Spec;
 
 /// Examples of a minibatch, where the probe has as many: each network of each step gets its own. Fewer make a
 /// noisier gradient, which costs more than the time they save (docs/research.md).
@@ -93,6 +94,24 @@ impl<'a> BehaviourLoss<'a> {
         }
     }
 
+    /// What training goes by of itself where the host gives no loss: what snapshots do, if the chain of `spec` or of the
+    /// collection's own symmetry says that they are classifiers.
+    ///
+    /// Fails with [`Error::Mismatch`] where that chain does not fit the layout.
+    #[cfg(feature = "torch")]
+    pub(crate) fn of_classifiers(
+        collection: &Collection,
+        spec: Option<&Spec>,
+    ) -> Result<Option<BehaviourLoss<'a>>> {
+        let says_logits = |chain: &Chain| chain.outputs == Some(Outputs::Logits);
+        let Some(chain) = collection.chain(spec).ok().filter(says_logits) else {
+            return Ok(None);
+        };
+        let runner = Runner::new(&chain, collection.layout())?;
+        let can = distill::sizes(&runner, split(collection.len()).0.len()).is_ok();
+        Ok(can.then(|| BehaviourLoss::distilling(chain, None)))
+    }
+
     /// What samples score is maximized, where nothing has a gradient: the selection score, or the score where there is
     /// none. The scorer is asked on the calling thread, for two networks by each of a step's 32: beside each of its
     /// networks, forwards and backwards.
@@ -113,6 +132,11 @@ impl<'a> BehaviourLoss<'a> {
             Lesson::Objective(objective) => objective.check(),
             Lesson::Scores(_) => Ok(()),
             Lesson::Snapshots(of) => {
+                if of.chain.outputs == Some(Outputs::Values) {
+                    return Err(Error::invalid(
+                        "distilling is for classifiers, and the chain says that its outputs are values; teach by a probe, a gradient or scores",
+                    ));
+                }
                 let runner = Runner::new(&of.chain, collection.layout())?;
                 let (inputs, _) = distill::sizes(&runner, split(collection.len()).0.len())?;
                 match of.batch {

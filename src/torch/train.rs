@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::AtomicFile;
 use crate::generator::{About, Cancel, ConditionSpec, EngineName, Provenance, Report};
 use crate::progress::{Meter, Progress};
-use crate::refine::{Basis, BehaviourLoss};
+use crate::refine::BehaviourLoss;
 use crate::symmetry::Aligned;
 use crate::train::TrainOptions;
 
@@ -33,6 +33,7 @@ pub(super) struct Job<'a> {
     pub held_out: Vec<usize>,
     pub conditions: Vec<ConditionSpec>,
     pub options: &'a TrainOptions,
+    /// Of the loss that it is taught by, once that is known.
     pub behaviour_steps: Option<u64>,
     pub is_distilled: bool,
     pub device: tch::Device,
@@ -127,11 +128,11 @@ impl Job<'_> {
 }
 
 /// See [`crate::train`].
-pub(crate) fn train(
+pub(crate) fn train<'a>(
     collection: &Path,
     generator: &Path,
     options: &TrainOptions,
-    behaviour: Option<&mut BehaviourLoss>,
+    behaviour: Option<&mut BehaviourLoss<'a>>,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&Progress) -> Result<()>,
 ) -> Result<Report> {
@@ -150,9 +151,18 @@ pub(crate) fn train(
     if options.components == Some(0) {
         return Err(Error::invalid("0 components; keep at least 1"));
     }
-    if options.symmetry.is_some() && options.align.is_none() {
+    let of_itself = options.engine == EngineName::Default
+        && behaviour.is_none()
+        && !options.untaught
+        && given.conditions().is_empty();
+    let mut own = match of_itself {
+        true => BehaviourLoss::of_classifiers(&given, options.symmetry.as_ref())?,
+        false => None,
+    };
+    if options.symmetry.is_some() && options.align.is_none() && behaviour.is_none() && own.is_none()
+    {
         return Err(Error::invalid(
-            "a symmetry spec and no alignment; ask for one or leave the spec out",
+            "a symmetry spec for nothing; align by it, teach by a probe or by distilling, let its chain say that outputs are logits, or leave it out",
         ));
     }
     if let Some(behaviour) = &behaviour {
@@ -183,10 +193,8 @@ pub(crate) fn train(
         train,
         held_out,
         options,
-        behaviour_steps: behaviour.as_ref().map(|loss| loss.steps),
-        is_distilled: behaviour
-            .as_ref()
-            .is_some_and(|loss| loss.basis() == Basis::Snapshots),
+        behaviour_steps: None,
+        is_distilled: false,
         device,
         generator,
         cancel,
@@ -194,7 +202,7 @@ pub(crate) fn train(
         started,
     };
     match options.engine {
-        EngineName::Default => default::train(&mut job, behaviour),
+        EngineName::Default => default::train(&mut job, behaviour, own.as_mut()),
         EngineName::Paper => paper::train(&mut job),
     }
 }

@@ -331,7 +331,7 @@ static void training(void) {
     FAILS(PDIFF_MISMATCH, "no tensor c.weight",
           pdiff_train("zoo", "new", &options, NULL, &error));
     options.align = PDIFF_ALIGN_NONE;
-    FAILS(PDIFF_INVALID_ARGUMENT, "a symmetry spec and no alignment",
+    FAILS(PDIFF_INVALID_ARGUMENT, "a symmetry spec for nothing",
           pdiff_train("zoo", "new", &options, NULL, &error));
     EXPECT(!exists("new"));
 }

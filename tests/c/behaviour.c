@@ -86,6 +86,22 @@ static void snapshots_teach(pdiff_train_options options) {
     EXPECT(!exists("no.pdiff"));
 }
 
+/* Snapshots that share a span teach nothing of themselves, and nothing else is to be taught by a spec alone. */
+static void only_what_is_asked_for_is_taught(pdiff_train_options options) {
+    static const char logits[] = "{\"chain\": {\"input\": [3], \"layers\": [{\"op\": \"linear\", \"weight\": "
+                                 "\"fc.weight\", \"bias\": \"fc.bias\"}], \"outputs\": \"logits\"}}";
+    options.behaviour_steps = 0;
+    options.symmetry = logits;
+    OK(pdiff_train("zoo", "of_itself.pdiff", &options, NULL, &error));
+    EXPECT(mean("of_itself.pdiff", loss_of) == mean("plain.pdiff", loss_of));
+    options.untaught = 1;
+    FAILS(PDIFF_INVALID_ARGUMENT, "a symmetry spec for nothing",
+          pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.symmetry = NULL;
+    OK(pdiff_train("zoo", "untaught.pdiff", &options, NULL, &error));
+    EXPECT(mean("untaught.pdiff", loss_of) == mean("plain.pdiff", loss_of));
+}
+
 static void a_callback_teaches(pdiff_train_options options) {
     host host = {0, 0, 0, 0, NULL};
     options.gradient = to_one;
@@ -246,6 +262,7 @@ int main(int argc, char **argv) {
     options.behaviour_steps = STEPS;
     a_probe_teaches(options);
     snapshots_teach(options);
+    only_what_is_asked_for_is_taught(options);
     a_callback_teaches(options);
     a_score_teaches(options);
     what_cannot_be_taught_is_refused(options);

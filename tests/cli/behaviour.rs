@@ -86,6 +86,58 @@ fn snapshots_teach_a_generator_without_data() {
     assert!(said.contains("owe nothing to data"), "{said}");
 }
 
+/// Says in the spec what the chain's outputs are.
+fn says(place: &Place, outputs: &str) {
+    let text = fs::read_to_string(place.path("spec.json")).unwrap();
+    let mut spec: serde_json::Value = serde_json::from_str(&text).unwrap();
+    spec["chain"]["outputs"] = json!(outputs);
+    fs::write(place.path("spec.json"), spec.to_string()).unwrap();
+}
+
+#[test]
+fn classifiers_of_different_runs_teach_a_generator_unasked() {
+    let place = Place::new();
+    // Too few to span what another one is.
+    place.permuted_perceptrons(16, 0.1);
+    place.collect(&[]);
+    probe(&place);
+    let trained = |told: &[&str]| {
+        place.prints(&[&TRAIN[..], &["--align"], told].concat());
+        let about = &place.json(&["inspect", "net.pdiff"])["about"];
+        let bytes = ["sample", "net.pdiff", "-n", "1", "-o", "out"];
+        place.prints(&bytes);
+        let network = fs::read(place.path("out/network-000000.safetensors")).unwrap();
+        fs::remove_dir_all(place.path("out")).unwrap();
+        fs::remove_file(place.path("net.pdiff")).unwrap();
+        (
+            about["provenance"]["distilled"] == true,
+            about["report"]["notes"].to_string(),
+            network,
+        )
+    };
+    // Nobody says that these are classifiers.
+    let (is_distilled, notes, untaught) = trained(&SPEC);
+    assert!(
+        !is_distilled && notes.contains("teach what snapshots do by distill"),
+        "{notes}"
+    );
+    says(&place, "logits");
+    let (is_distilled, notes, of_itself) = trained(&SPEC);
+    assert!(
+        is_distilled && notes.contains("samples were taught what snapshots do"),
+        "{notes}"
+    );
+    let (is_distilled, _, asked) = trained(&[&["--distill"], &SPEC[..]].concat());
+    assert!(is_distilled && asked == of_itself);
+    let (is_distilled, _, plain) = trained(&[&["--untaught"], &SPEC[..]].concat());
+    assert!(!is_distilled && plain == untaught && plain != asked);
+    // What a collection was aligned by is known of it.
+    place.prints(&[&["align", "zoo", "-o", "aligned"], &SPEC[..]].concat());
+    place.prints(&["train", "aligned", "--steps", "20", "-o", "net.pdiff"]);
+    let about = &place.json(&["inspect", "net.pdiff"])["about"]["provenance"];
+    assert_eq!(about["distilled"], true);
+}
+
 #[test]
 fn a_scoring_program_teaches_a_generator() {
     let place = Place::new();
@@ -119,10 +171,11 @@ fn what_teaches_nothing_is_one_line() {
     place.collect(&[]);
     probe(&place);
     let error = place.fails(&[&TRAIN[..], &SPEC].concat());
-    assert!(
-        error.contains("--spec is for --align, --probe and --distill"),
-        "{error}"
-    );
+    assert!(error.contains("a symmetry spec for nothing"), "{error}");
+    says(&place, "values");
+    let error = place.fails(&[&TRAIN[..], &["--distill"], &SPEC].concat());
+    assert!(error.contains("its outputs are values"), "{error}");
+    probe(&place);
     let error = place.fails(&[&TRAIN[..], &PROBE].concat());
     assert!(error.contains("the collection records no chain"), "{error}");
     let error = place.fails(&[&TRAIN[..], &["--probe", "spec.json"], &SPEC].concat());
@@ -148,7 +201,8 @@ fn what_teaches_nothing_is_one_line() {
     let error = place.fails(&[&TRAIN[..], &["--distill"]].concat());
     assert!(error.contains("the collection records no chain"), "{error}");
     let both = [&PROBE[..], &["--distill"], &SPEC].concat();
-    for wrong in [&SHORT[..], &both] {
+    let untaught = [&["--untaught", "--distill"], &SPEC[..]].concat();
+    for wrong in [&SHORT[..], &both, &untaught] {
         let said = place.run(&[&TRAIN[..], wrong].concat());
         assert_eq!(said.status.code(), Some(2));
     }

@@ -84,7 +84,7 @@ impl Place {
         for turn in 0..count {
             let unit = |u: usize| (u + turn) % 6;
             let number = |a: usize, b: usize| {
-                let own = noise * ((a * 5 + b * 11 + turn * 37) as f32).sin();
+                let own = noise * (((a * 5 + b * 11 + 1) * (turn + 1)) as f32 * 12.9898).sin();
                 (((a * 7 + b * 3) as f32).sin() + own).to_le_bytes()
             };
             let tensors = [

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use pdiff::chain::{self, Chain, Runner};
+use pdiff::chain::{self, Chain, Outputs, Runner};
 use pdiff::{Dtype, Layout, TensorSpec};
 
 use crate::data::Shape;
@@ -270,6 +270,7 @@ impl Architecture {
         Chain {
             input: vec![channels, height, width],
             layers,
+            outputs: Some(Outputs::Logits),
         }
     }
 }

@@ -167,6 +167,11 @@ pub struct Train {
     /// classifiers, and the spec needs a chain
     #[arg(long, group = "taught")]
     pub distill: bool,
+    /// Teach nothing: without this, --distill is what training does by itself
+    /// where the spec's chain says that outputs are logits, and snapshots turn
+    /// out to be of different runs
+    #[arg(long, conflicts_with = "taught")]
+    pub untaught: bool,
     /// Teach it what scores high by a scoring program, as pdiff evaluate has it,
     /// where nothing has a gradient; it is asked for 64 networks at each step.
     /// Let it print a selection_score, or score on other examples than there
@@ -180,7 +185,8 @@ pub struct Train {
     #[arg(long, value_name = "COUNT", requires = "taught", conflicts_with = "score", value_parser = positive::<usize>, allow_negative_numbers = true)]
     pub behaviour_batch: Option<usize>,
     /// The symmetry spec to align by, as pdiff inspect --symmetry prints one; its
-    /// chain is how the networks compute [default: the collection's]
+    /// chain is how the networks compute, by which they are taught [default: the
+    /// collection's]
     #[arg(long, value_name = "FILE.json")]
     pub spec: Option<PathBuf>,
     /// Times that all snapshots are aligned to their mean to find the next [default: 4]

@@ -17,11 +17,6 @@ pub fn run(args: &Train) -> Result<Answer> {
                 .into(),
         ));
     }
-    if args.spec.is_some() && !args.align && args.probe.is_none() && !args.distill {
-        return Err(Error::InvalidArgument(
-            "--spec is for --align, --probe and --distill; give one of them or leave it out".into(),
-        ));
-    }
     let spec = args.spec.as_deref().map(Spec::read).transpose()?;
     let examples = args.probe.as_deref().map(Examples::read).transpose()?;
     let (probe, collection, write, mut scorer);
@@ -58,7 +53,8 @@ pub fn run(args: &Train) -> Result<Answer> {
             balance: args.balance,
             ..align
         }),
-        symmetry: spec.filter(|_| args.align),
+        symmetry: spec,
+        untaught: args.untaught,
         engine: args.engine,
         seed: args.seed,
         device: args.device,

@@ -30,7 +30,7 @@ use crate::generator::{
 };
 use crate::layout::{Dtype, TensorSpec};
 use crate::progress::Meter;
-use crate::refine::BehaviourLoss;
+use crate::refine::{Basis, BehaviourLoss};
 use crate::tensor::Tensor;
 
 /// Sampler steps that measure best per time (docs/benchmarks.md).
@@ -42,8 +42,13 @@ const CONDITIONAL_STEPS: usize = 32;
 /// runs.
 const OUTSIDE: f64 = 0.5;
 
-/// Trains and writes a generator of the default engine.
-pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<Report> {
+/// Trains and writes a generator of the default engine: by a loss that is given, or by the training's `own` where
+/// snapshots share no span and the machine has the memory.
+pub(super) fn train<'a>(
+    job: &mut Job,
+    given: Option<&mut BehaviourLoss<'a>>,
+    own: Option<&mut BehaviourLoss<'a>>,
+) -> Result<Report> {
     if !matches!(job.options.precision, Dtype::F32 | Dtype::F16) {
         return Err(Error::invalid(format!(
             "a generator is not kept in {:?}; choose F32 or F16",
@@ -62,6 +67,18 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
         held_out_reconstruction: mean(job.held_out.iter().map(|i| codec.lost[*i])),
         ..Report::default()
     };
+    let share = report
+        .held_out_reconstruction
+        .filter(|share| *share > OUTSIDE);
+    let is_own = given.is_none();
+    let loss = given.or(own.filter(|own| share.is_some() && teach::fits(job, own, &codec).is_ok()));
+    job.behaviour_steps = loss.as_ref().map(|loss| loss.steps);
+    job.is_distilled = loss
+        .as_ref()
+        .is_some_and(|loss| loss.basis() == Basis::Snapshots);
+    if let (Some(share), true) = (share, is_own) {
+        report.notes.push(outside(share, loss.is_some()));
+    }
     let mut tensors = Vec::new();
     let steps = match job.conditions.is_empty() {
         true => SAMPLER_STEPS,
@@ -98,9 +115,6 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
         sampler.behaviour = Some(network);
         tensors.extend(of_file);
     }
-    if taught.is_none() {
-        report.notes.extend(outside(report.held_out_reconstruction));
-    }
     let raw = flow.map(|(_, raw)| raw);
     let place = taught.as_ref().map(|taught| &taught.place);
     judge::judge(job, &codec, &sampler, place, raw, &mut report)?;
@@ -126,14 +140,18 @@ pub(super) fn train(job: &mut Job, loss: Option<&mut BehaviourLoss>) -> Result<R
     Ok(report)
 }
 
-/// What is said where a generator was taught nothing and new snapshots lie outside of what the others span.
-fn outside(share: Option<f64>) -> Option<String> {
-    let share = share.filter(|share| *share > OUTSIDE)?;
-    Some(format!(
-        "{:.0}% of a new snapshot lies outside of all that the others span, as with networks of different runs: samples \
-         are little more than a Gaussian there; teach what snapshots do by distill, which takes no data, or by a probe",
-        100.0 * share
-    ))
+/// What is said of new snapshots of which this share lies outside of what the others span, where the host gave no loss.
+fn outside(share: f64, is_taught: bool) -> String {
+    format!(
+        "{:.0}% of a new snapshot lies outside of all that the others span, as with networks of different runs: {}",
+        100.0 * share,
+        match is_taught {
+            true =>
+                "samples were taught what snapshots do, without data; a probe teaches more, and --untaught (untaught) nothing",
+            false =>
+                "samples are little more than a Gaussian there; teach what snapshots do by distill, which takes no data, or by a probe",
+        }
+    )
 }
 
 /// Trains and calibrates the flow, and adds it to the sampler and to the file's tensors. Returns its architecture and
