@@ -50,7 +50,11 @@ class Population:
     def lesson(self, name):
         """The generator of one of the lessons."""
         examples, spec = self.probe / "probe.safetensors", self.probe / "spec.json"
-        told = {"nothing": [], "snapshots": ["--distill", "--spec", spec], "examples": ["--probe", examples, "--spec", spec]}
+        told = {
+            "nothing": ["--untaught"],
+            "snapshots": ["--distill", "--spec", spec],
+            "examples": ["--probe", examples, "--spec", spec],
+        }
         return self.generator(name, told[name])
 
     def sampled(self, lesson, count):

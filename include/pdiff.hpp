@@ -395,9 +395,10 @@ struct TrainOptions {
     /// is called 64 times at each step, for both sides of each of 32 samples in turn, and what counts is the selection
     /// score, or the score where there is none. Let it score on other examples than the samples are judged by.
     OnScore score = {};
-    /// Nothing is taught but by a probe, gradient, distill or score that is given. Otherwise, where there is none, training distills by itself if
-    /// the chain of the symmetry, or of the collection's own, says that outputs are logits, and snapshots turn out to
-    /// share no span. That takes minutes where training alone takes seconds.
+    /// Nothing is taught but by a probe, gradient, distill or score that is given. Otherwise, where there is none,
+    /// training distills by itself if the chain of the symmetry, or of the collection's own, says that outputs are
+    /// logits, and snapshots turn out to share no span. For networks of some ten thousand parameters that takes minutes
+    /// where training alone takes seconds, and longer in proportion.
     bool untaught = false;
     /// Called as the work goes on.
     OnProgress progress = {};

@@ -176,7 +176,8 @@ class Maker:
         generator = self.folder / f"z{zoo_seed}-g{generator_seed}.pdiff"
         times = self.times(zoo_seed, generator_seed)
         if not times.exists():
-            training, held = self.train(collection, generator_seed, self.rig.training, generator)
+            untaught = "--untaught" if self.rig.is_taught else ""
+            training, held = self.train(collection, generator_seed, f"{self.rig.training} {untaught}", generator)
             samples = generator.with_suffix(".samples.part")
             shutil.rmtree(samples, ignore_errors=True)
             sampling = self.sample(generator, generator_seed, samples)

@@ -7,6 +7,8 @@ mod ops;
 mod plan;
 mod pool;
 mod run;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use serde::{Deserialize, Serialize};

@@ -199,6 +199,9 @@ impl Runner {
         losses: &mut [f64],
     ) -> Result<()> {
         let n = examples.len(self.inputs());
+        fits(gradients.len(), networks.len())?;
+        debug_assert!(targets.len() == losses.len());
+        debug_assert!(losses.len() * self.parameters == networks.len());
         gradients.fill(0.0);
         losses.fill(0.0);
         let mut stack = Stack::new(&self.steps[0], networks, self.parameters);
@@ -339,8 +342,8 @@ impl Runner {
         count: usize,
         space: &mut Workspace,
     ) {
-        let is_linear = stack.write(at, network, &mut space.values[1]);
-        self.run(usize::from(is_linear), network, count, space);
+        let is_done = stack.write(at, network, &mut space.values[1]);
+        self.run(usize::from(is_done), network, count, space);
     }
 
     /// Does work that takes a workspace.
@@ -453,7 +456,7 @@ fn turn(rows: &[&[f32]; TILE], block: usize, out: &mut [f32], count: usize) {
     }
 }
 
-/// First layers of several networks, where they are linear: one product reads the examples once for all.
+/// First layers of several networks, where they are linear: one product reads the examples once for all. Empty of others.
 struct Stack<'a> {
     step: &'a Step,
     /// One network's matrix below another.
@@ -466,8 +469,11 @@ struct Stack<'a> {
 impl<'a> Stack<'a> {
     fn new(step: &'a Step, networks: &[f32], parameters: usize) -> Stack<'a> {
         let mut matrices = Vec::new();
-        for network in networks.chunks_exact(parameters) {
-            matrices.extend_from_slice(step.weight(network));
+        // One alone is read where it is.
+        if networks.len() > parameters {
+            for network in networks.chunks_exact(parameters) {
+                matrices.extend_from_slice(step.weight(network));
+            }
         }
         Stack {
             step,
@@ -483,9 +489,9 @@ impl<'a> Stack<'a> {
             .multiply(&self.matrices, examples, count, &mut self.products);
     }
 
-    /// Writes what network `at` has behind its layer; false, and nothing done, where that is not linear.
+    /// Writes what network `at` has behind its layer; false, and nothing done, where nothing was multiplied.
     fn write(&self, at: usize, network: &[f32], out: &mut Vec<f32>) -> bool {
-        if self.step.rows().is_none() {
+        if self.matrices.is_empty() {
             return false;
         }
         let each = self.products.len() / self.networks;

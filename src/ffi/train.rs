@@ -115,6 +115,11 @@ unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
             )));
         }
     };
+    if given.reserved != 0 {
+        return Err(Error::invalid(
+            "reserved of the training's options is not zero; begin with pdiff_init",
+        ));
+    }
     let some = |steps: u64| (steps != 0).then_some(steps);
     Ok(TrainOptions {
         engine,

@@ -50,7 +50,7 @@ pub(super) fn available() -> impl Iterator<Item = &'static Tiles> {
             .then_some(&x86::AVX2),
     ];
     #[cfg(not(target_arch = "x86_64"))]
-    let wide = [];
+    let wide: [Option<&'static Tiles>; 0] = [];
     wide.into_iter().flatten().chain([&PORTABLE])
 }
 

@@ -97,7 +97,7 @@ impl<'a> BehaviourLoss<'a> {
     /// What training goes by of itself where the host gives no loss: what snapshots do, if the chain of `spec` or of the
     /// collection's own symmetry says that they are classifiers.
     ///
-    /// Fails with [`Error::Mismatch`] where that chain does not fit the layout.
+    /// Fails with [`Error::Mismatch`] where the chain of `spec` does not fit the layout.
     #[cfg(feature = "torch")]
     pub(crate) fn of_classifiers(
         collection: &Collection,
@@ -107,7 +107,10 @@ impl<'a> BehaviourLoss<'a> {
         let Some(chain) = collection.chain(spec).ok().filter(says_logits) else {
             return Ok(None);
         };
-        let runner = Runner::new(&chain, collection.layout())?;
+        let runner = match Runner::new(&chain, collection.layout()) {
+            Err(_) if spec.is_none() => return Ok(None),
+            runner => runner?,
+        };
         let can = distill::sizes(&runner, split(collection.len()).0.len()).is_ok();
         Ok(can.then(|| BehaviourLoss::distilling(chain, None)))
     }

@@ -5,6 +5,7 @@
 //! what the snapshots do on plain noise would all have to be alike. So they would have to be if they all learned the
 //! snapshots' mean: each has a target of its own, which lies about that mean as its latents lie about the snapshots'.
 
+use std::borrow::Cow;
 use std::slice::from_ref;
 
 use crate::chain::{Chain, Rows, Runner, Targets, spread};
@@ -35,8 +36,9 @@ const RATE: f64 = 0.05;
 const DISAGREEMENT: f32 = 0.1;
 /// How far a sample's target lies from the snapshots' mean, as a share of how far the snapshots' logits do.
 const OWN: f32 = 0.7;
-/// Snapshots that are asked together: what they say of an input lies side by side.
+/// Snapshots that are asked together, which takes inputs in once for all, and the numbers that they may have (16 MB).
 const ASKED: usize = 16;
+const COPIED: usize = 1 << 22;
 /// Inputs that go through together, and parts of so many between two reports of progress.
 const TOGETHER: usize = 500;
 const PARTS: usize = 8;
@@ -215,6 +217,12 @@ struct Teachers<'a> {
 }
 
 impl Teachers<'_> {
+    /// How many are asked at once.
+    fn together(&self) -> usize {
+        let fit = COPIED / self.runner.parameters();
+        fit.min(self.networks.len()).clamp(1, ASKED)
+    }
+
     /// Moves inputs [n, inputs] towards places where the teachers' logits are alike, and say a class that is drawn for
     /// each.
     fn agree(&self, inputs: &mut [f32], stream: &mut Stream) -> Result<()> {
@@ -227,15 +235,16 @@ impl Teachers<'_> {
         let mut logits = vec![0.0; movers * n * classes];
         let (mut mean, mut gradient) = (vec![0.0; n * classes], vec![0.0; inputs.len()]);
         let whole = 0..inputs.len();
-        let mut chosen = Vec::with_capacity(movers * self.runner.parameters());
         for _ in 0..MOVES {
-            chosen.clear();
-            for _ in 0..movers {
-                let number = stream.below(self.networks.len());
-                chosen.extend_from_slice(self.networks[number]);
+            let chosen: Vec<&[f32]> = (0..movers)
+                .map(|_| self.networks[stream.below(self.networks.len())])
+                .collect();
+            let together = self.together();
+            let parts = chosen.chunks(together);
+            for (networks, logits) in parts.zip(logits.chunks_mut(together * n * classes)) {
+                self.runner
+                    .forward(&beside(networks), inputs, 1, self.cancel, logits)?;
             }
-            self.runner
-                .forward(&chosen, inputs, 1, self.cancel, &mut logits)?;
             logits.chunks_exact_mut(classes).for_each(center);
             mean.fill(0.0);
             for logits in logits.chunks_exact(n * classes) {
@@ -254,8 +263,12 @@ impl Teachers<'_> {
                     *slope = (2.0 * DISAGREEMENT * (*slope - mean) + said) / movers as f32;
                 }
             }
-            self.runner
-                .by_examples(&chosen, inputs, &logits, self.cancel, &mut gradient)?;
+            let parts = chosen.chunks(together);
+            for (networks, slopes) in parts.zip(logits.chunks(together * n * classes)) {
+                let networks = beside(networks);
+                self.runner
+                    .by_examples(&networks, inputs, slopes, self.cancel, &mut gradient)?;
+            }
             optimizer.step(inputs, &gradient, from_ref(&whole), RATE);
         }
         Ok(())
@@ -264,21 +277,29 @@ impl Teachers<'_> {
     /// Writes the teachers' centred logits, [n, classes, teachers].
     fn say(&self, inputs: &[f32], logits: &mut [f32]) -> Result<()> {
         let teachers = self.networks.len();
-        let each = logits.len() / teachers;
-        let mut said = vec![0.0; ASKED.min(teachers) * each];
-        for (part, networks) in self.networks.chunks(ASKED).enumerate() {
+        let (each, together) = (logits.len() / teachers, self.together());
+        let mut said = vec![0.0; together * each];
+        for (part, networks) in self.networks.chunks(together).enumerate() {
             let said = &mut said[..networks.len() * each];
             self.runner
-                .forward(&networks.concat(), inputs, 1, self.cancel, said)?;
+                .forward(&beside(networks), inputs, 1, self.cancel, said)?;
             said.chunks_exact_mut(self.runner.outputs())
                 .for_each(center);
             for (at, logits) in logits.chunks_exact_mut(teachers).enumerate() {
-                let places = logits[part * ASKED..].iter_mut();
+                let places = logits[part * together..].iter_mut();
                 let said = said[at..].iter().step_by(each);
                 places.zip(said).for_each(|(place, x)| *place = *x);
             }
         }
         Ok(())
+    }
+}
+
+/// Networks, one behind the other.
+fn beside<'a>(networks: &[&'a [f32]]) -> Cow<'a, [f32]> {
+    match networks {
+        [one] => Cow::Borrowed(one),
+        several => Cow::Owned(several.concat()),
     }
 }
 

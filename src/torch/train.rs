@@ -159,10 +159,10 @@ pub(crate) fn train<'a>(
         true => BehaviourLoss::of_classifiers(&given, options.symmetry.as_ref())?,
         false => None,
     };
-    if options.symmetry.is_some() && options.align.is_none() && behaviour.is_none() && own.is_none()
-    {
+    if options.symmetry.is_some() && options.align.is_none() && own.is_none() {
         return Err(Error::invalid(
-            "a symmetry spec for nothing; align by it, teach by a probe or by distilling, let its chain say that outputs are logits, or leave it out",
+            "a symmetry spec for nothing: no alignment is asked for, and training teaches by it of itself only with the \
+             default engine, no conditions, no other loss, and a chain whose outputs are logits; leave it out",
         ));
     }
     if let Some(behaviour) = &behaviour {

@@ -104,8 +104,7 @@ fn classifiers_of_different_runs_teach_a_generator_unasked() {
     let trained = |told: &[&str]| {
         place.prints(&[&TRAIN[..], &["--align"], told].concat());
         let about = &place.json(&["inspect", "net.pdiff"])["about"];
-        let bytes = ["sample", "net.pdiff", "-n", "1", "-o", "out"];
-        place.prints(&bytes);
+        place.prints(&["sample", "net.pdiff", "-n", "1", "-o", "out"]);
         let network = fs::read(place.path("out/network-000000.safetensors")).unwrap();
         fs::remove_dir_all(place.path("out")).unwrap();
         fs::remove_file(place.path("net.pdiff")).unwrap();
@@ -172,6 +171,20 @@ fn what_teaches_nothing_is_one_line() {
     probe(&place);
     let error = place.fails(&[&TRAIN[..], &SPEC].concat());
     assert!(error.contains("a symmetry spec for nothing"), "{error}");
+    says(&place, "logits");
+    for told in [
+        &["--untaught"][..],
+        &["--engine", "paper"],
+        &["--score", SCORE],
+    ] {
+        let error = place.fails(&[&TRAIN[..], &SPEC, told].concat());
+        assert!(error.contains("a symmetry spec for nothing"), "{error}");
+    }
+    let text = fs::read_to_string(place.path("spec.json")).unwrap();
+    let other = text.replace("fc2.weight", "fc3.weight");
+    fs::write(place.path("other.json"), other).unwrap();
+    let error = place.fails(&[&TRAIN[..], &["--spec", "other.json"]].concat());
+    assert!(error.contains("fc3.weight"), "{error}");
     says(&place, "values");
     let error = place.fails(&[&TRAIN[..], &["--distill"], &SPEC].concat());
     assert!(error.contains("its outputs are values"), "{error}");

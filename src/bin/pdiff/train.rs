@@ -53,7 +53,8 @@ pub fn run(args: &Train) -> Result<Answer> {
             balance: args.balance,
             ..align
         }),
-        symmetry: spec,
+        // A probe and distilling have taken its chain.
+        symmetry: spec.filter(|_| args.align || (args.probe.is_none() && !args.distill)),
         untaught: args.untaught,
         engine: args.engine,
         seed: args.seed,

@@ -137,14 +137,17 @@ impl Kernels {
 /// The kernels for this machine, the fastest first and the portable ones last.
 pub(super) fn available() -> impl Iterator<Item = &'static Kernels> {
     #[cfg(target_arch = "x86_64")]
-    let wide = [
-        (std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512dq"))
-            .then_some(&x86::AVX512),
-        (std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
-            .then_some(&x86::AVX2),
-    ];
+    let wide = {
+        use std::is_x86_feature_detected as has;
+        let is_fused = has!("avx2") && has!("fma");
+        let is_wide = is_fused && has!("avx512f") && has!("avx512dq");
+        [
+            is_wide.then_some(&x86::AVX512),
+            is_fused.then_some(&x86::AVX2),
+        ]
+    };
     #[cfg(not(target_arch = "x86_64"))]
-    let wide = [];
+    let wide: [Option<&'static Kernels>; 0] = [];
     wide.into_iter().flatten().chain([&PORTABLE])
 }
 

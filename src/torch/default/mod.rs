@@ -77,7 +77,10 @@ pub(super) fn train<'a>(
         .as_ref()
         .is_some_and(|loss| loss.basis() == Basis::Snapshots);
     if let (Some(share), true) = (share, is_own) {
-        report.notes.push(outside(share, loss.is_some()));
+        let can_be_taught = job.conditions.is_empty();
+        report
+            .notes
+            .push(outside(share, loss.is_some(), can_be_taught));
     }
     let mut tensors = Vec::new();
     let steps = match job.conditions.is_empty() {
@@ -105,7 +108,8 @@ pub(super) fn train<'a>(
     let mut second = job.checkpoint(".behaviour", loss.as_ref().map(of_loss))?;
     let mut taught = None;
     if let Some(loss) = loss {
-        let learned = teach::teach(job, loss, &codec, &sampler, &mut second, &mut report)?;
+        let learned = teach::teach(job, loss, &codec, &sampler, &mut second, &mut report)
+            .map_err(|error| unasked(error, is_own))?;
         let learned = taught.insert(learned);
         let of_file = learned.tensors.iter();
         let of_file: Vec<Tensor> = of_file
@@ -140,16 +144,28 @@ pub(super) fn train<'a>(
     Ok(report)
 }
 
+/// What is wrong with a collection that was to teach of itself.
+fn unasked(error: Error, is_own: bool) -> Error {
+    match error {
+        Error::InvalidArgument(why) if is_own => {
+            Error::invalid(format!("{why}, or train untaught"))
+        }
+        error => error,
+    }
+}
+
 /// What is said of new snapshots of which this share lies outside of what the others span, where the host gave no loss.
-fn outside(share: f64, is_taught: bool) -> String {
+fn outside(share: f64, is_taught: bool, can_be_taught: bool) -> String {
     format!(
         "{:.0}% of a new snapshot lies outside of all that the others span, as with networks of different runs: {}",
         100.0 * share,
-        match is_taught {
-            true =>
-                "samples were taught what snapshots do, without data; a probe teaches more, and --untaught (untaught) nothing",
-            false =>
-                "samples are little more than a Gaussian there; teach what snapshots do by distill, which takes no data, or by a probe",
+        match (is_taught, can_be_taught) {
+            (true, _) =>
+                "samples were taught what snapshots do, without data; a probe teaches more, and untaught nothing",
+            (false, true) =>
+                "samples are little more than a Gaussian there; teach what networks should do, by a probe, a gradient or \
+                 scores, or what snapshots do by distill, which takes classifiers and no data",
+            (false, false) => "samples are little more than a Gaussian there",
         }
     )
 }
