@@ -117,7 +117,7 @@ fn classifiers_of_different_runs_teach_a_generator_unasked() {
     // Nobody says that these are classifiers.
     let (is_distilled, notes, untaught) = trained(&SPEC);
     assert!(
-        !is_distilled && notes.contains("teach what snapshots do by distill"),
+        !is_distilled && notes.contains("what snapshots do by distill"),
         "{notes}"
     );
     says(&place, "logits");
