@@ -2,6 +2,7 @@
 #![cfg(feature = "torch")]
 
 use pdiff::refine::{At, BehaviourLoss, Objective, Polish, Refined};
+use pdiff::symmetry::Spec;
 use pdiff::{
     Cancel, Dtype, Error, Generator, Result, Snapshot, SnapshotSource, Tensor, TensorSpec,
     TrainOptions, train_by,
@@ -167,7 +168,7 @@ impl SnapshotSource for Mixed {
             let mixed = (0..self.0).map(|k| random(index + 1, k) * random(100 + k, j));
             mixed.sum::<f32>().to_le_bytes()
         };
-        let spec = TensorSpec::new("weight", &[400], Dtype::F32);
+        let spec = TensorSpec::new("weight", &[1, 400], Dtype::F32);
         Ok(Snapshot {
             tensors: vec![Tensor::new(spec, (0..400).flat_map(number).collect())?],
             ..Default::default()
@@ -175,38 +176,55 @@ impl SnapshotSource for Mixed {
     }
 }
 
+/// What the report of a generator of such networks says.
+fn notes(directions: usize, options: TrainOptions, loss: Option<&mut BehaviourLoss>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (zoo, net) = (folder.path().join("zoo"), folder.path().join("net.pdiff"));
+    pdiff::collect(&zoo, &Mixed(directions), &Default::default(), &mut |_| {
+        Ok(())
+    })
+    .unwrap();
+    let options = TrainOptions {
+        steps: Some(20),
+        ..options
+    };
+    train_by(&zoo, &net, &options, loss, &Cancel::new(), &mut |_| Ok(())).unwrap();
+    let generator = Generator::open(&net).unwrap();
+    generator.about().report.notes.join(" ")
+}
+
 #[test]
 fn untaught_generators_of_snapshots_without_a_common_span_are_said_to_be_gaussians() {
-    let folder = tempfile::tempdir().unwrap();
-    let notes = |directions, is_taught: bool| {
-        let zoo = folder.path().join(format!("{directions}"));
-        if !zoo.exists() {
-            pdiff::collect(&zoo, &Mixed(directions), &Default::default(), &mut |_| {
-                Ok(())
-            })
-            .unwrap();
-        }
-        let options = TrainOptions {
-            steps: Some(20),
-            ..Default::default()
-        };
-        let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
-        loss.steps = 2;
-        let loss = is_taught.then_some(&mut loss);
-        let net = folder.path().join("net.pdiff");
-        train_by(&zoo, &net, &options, loss, &Cancel::new(), &mut |_| Ok(())).unwrap();
-        Generator::open(&net)
-            .unwrap()
-            .about()
-            .report
-            .notes
-            .join(" ")
-    };
-    let said = notes(400, false);
+    let said = notes(400, TrainOptions::default(), None);
     assert!(
         said.contains("lies outside of all that the others span"),
         "{said}"
     );
-    assert_eq!(notes(400, true), "");
-    assert_eq!(notes(4, false), "");
+    let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
+    loss.steps = 2;
+    let taught = notes(400, TrainOptions::default(), Some(&mut loss));
+    assert_eq!(taught, "");
+    // What the host had dropped is in the span all the same.
+    for components in [None, Some(1)] {
+        let options = TrainOptions {
+            components,
+            ..TrainOptions::default()
+        };
+        assert_eq!(notes(4, options, None), "");
+    }
+}
+
+#[test]
+fn a_lesson_that_nobody_asked_for_and_that_fails_is_left_out() {
+    // Of one class, which teaches nothing.
+    let spec = r#"{"chain": {"input": [400], "layers": [{"op": "linear", "weight": "weight"}], "outputs": "logits"}}"#;
+    let options = TrainOptions {
+        symmetry: Some(Spec::parse(spec, "spec").unwrap()),
+        ..TrainOptions::default()
+    };
+    let said = notes(400, options, None);
+    assert!(
+        said.contains("nothing could be taught") && said.contains("wants 2 classes"),
+        "{said}"
+    );
 }

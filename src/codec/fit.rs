@@ -42,6 +42,8 @@ pub(crate) struct Fit {
     pub truncated: bool,
     /// Share of each snapshot's squared distance from the mean that the latents do not hold.
     pub lost: Vec<f64>,
+    /// The same of what all components do not hold, those that were dropped too.
+    pub outside: Vec<f64>,
     carriers: Vec<usize>,
     /// Eigenvectors over the carriers, [carriers, latents].
     vectors: Vec<f32>,
@@ -117,25 +119,28 @@ impl Fit {
         }
         let latents = spanned.min(most.unwrap_or(MOST_LATENTS));
         let mut encoded = vec![0.0f32; n * latents];
-        let mut lost = vec![0.0f64; n];
+        let (mut lost, mut outside) = (vec![0.0f64; n], vec![0.0f64; n]);
         for i in 0..n {
             let with_carriers = &products[i * c..][..c];
+            let beyond = |held: f64| match norms[i] > 0.0 {
+                true => (1.0 - held / norms[i]).max(0.0),
+                false => 0.0,
+            };
             let mut held = 0.0;
-            for k in 0..latents {
+            for k in 0..spanned {
                 // z_k = sqrt(n - 1) / lambda_k sum_j <x, x_j> u_jk
                 let inner: f64 = with_carriers
                     .iter()
                     .zip(vectors.col(k).iter())
                     .map(|(g, u)| g * u)
                     .sum();
-                encoded[i * latents + k] = (degrees.sqrt() / values[k] * inner) as f32;
                 held += inner * inner / values[k];
+                if k < latents {
+                    encoded[i * latents + k] = (degrees.sqrt() / values[k] * inner) as f32;
+                    lost[i] = beyond(held);
+                }
             }
-            lost[i] = if norms[i] > 0.0 {
-                (1.0 - held / norms[i]).max(0.0)
-            } else {
-                0.0
-            };
+            outside[i] = beyond(held);
         }
         let mut flat = vec![0.0f32; c * latents];
         for (j, row) in flat.chunks_exact_mut(latents).enumerate() {
@@ -154,6 +159,7 @@ impl Fit {
             truncated: most.is_none()
                 && (latents < spanned || c < train.len() && spanned < layout.parameters()),
             lost,
+            outside,
             carriers,
             vectors: flat,
         })

@@ -140,8 +140,8 @@ pub struct pdiff_train_options {
     pub balance: i32,
     /// The symmetry spec to align by, JSON as docs/formats.md describes it. NULL: the collection's, or
     /// what names and shapes say without a doubt. One with a chain is checked by running it; give any other to
-    /// pdiff_align first, with a run callback, which finds out one that is wrong. Without align, its chain says how
-    /// networks compute; see untaught.
+    /// pdiff_align first, with a run callback, which finds out one that is wrong. Its chain says how networks compute,
+    /// with align and without; see untaught.
     pub symmetry: *const c_char,
     /// Times that all snapshots are aligned to their mean to find the next; 0: 4.
     pub align_rounds: u64,
@@ -173,8 +173,9 @@ pub struct pdiff_train_options {
     pub score_context: *mut c_void,
     /// 1: nothing is taught but by a probe, gradient, distill or score that is given. 0: where there is none, the
     /// default engine distills by itself if the chain of `symmetry`, or of the collection's own, says that outputs are
-    /// logits, and snapshots turn out to share no span, as those of different runs do. For networks of some ten thousand
-    /// parameters that takes minutes where training alone takes seconds, and longer in proportion.
+    /// logits, there are no conditions, and snapshots turn out to share no span, as those of different runs do. For
+    /// networks of some ten thousand parameters that takes minutes where training alone takes seconds, and longer in
+    /// proportion. Where it fails, training goes on without, and the report says why.
     pub untaught: i32,
     /// 0.
     pub reserved: u32,

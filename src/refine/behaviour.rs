@@ -94,8 +94,8 @@ impl<'a> BehaviourLoss<'a> {
         }
     }
 
-    /// What training goes by of itself where the host gives no loss: what snapshots do, if the chain of `spec` or of the
-    /// collection's own symmetry says that they are classifiers.
+    /// What training goes by of itself where the host gives no loss: what snapshots do, if the chain of `spec` or, without
+    /// one, of the collection's own symmetry says that they are classifiers.
     ///
     /// Fails with [`Error::Mismatch`] where the chain of `spec` does not fit the layout.
     #[cfg(feature = "torch")]
@@ -107,12 +107,10 @@ impl<'a> BehaviourLoss<'a> {
         let Some(chain) = collection.chain(spec).ok().filter(says_logits) else {
             return Ok(None);
         };
-        let runner = match Runner::new(&chain, collection.layout()) {
-            Err(_) if spec.is_none() => return Ok(None),
-            runner => runner?,
-        };
-        let can = distill::sizes(&runner, split(collection.len()).0.len()).is_ok();
-        Ok(can.then(|| BehaviourLoss::distilling(chain, None)))
+        match Runner::new(&chain, collection.layout()) {
+            Err(_) if spec.is_none() => Ok(None),
+            runner => runner.map(|_| Some(BehaviourLoss::distilling(chain, None))),
+        }
     }
 
     /// What samples score is maximized, where nothing has a gradient: the selection score, or the score where there is
@@ -137,7 +135,7 @@ impl<'a> BehaviourLoss<'a> {
             Lesson::Snapshots(of) => {
                 if of.chain.outputs == Some(Outputs::Values) {
                     return Err(Error::invalid(
-                        "distilling is for classifiers, and the chain says that its outputs are values; teach by a probe, a gradient or scores",
+                        "distilling is for classifiers, and the chain says that its outputs are values; teach by a gradient or scores",
                     ));
                 }
                 let runner = Runner::new(&of.chain, collection.layout())?;

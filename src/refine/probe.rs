@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::chain::{Chain, Rows, Runner, Targets};
+use crate::chain::{Chain, Outputs, Rows, Runner, Targets};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Generator};
@@ -39,6 +39,11 @@ impl<'a> Probe<'a> {
         inputs: &'a [f32],
         labels: &[i64],
     ) -> Result<Probe<'a>> {
+        if chain.outputs == Some(Outputs::Values) {
+            return Err(Error::invalid(
+                "a probe has the classes of its examples, and the chain says that its outputs are values; give a gradient or scores",
+            ));
+        }
         let runner = Runner::new(chain, layout)?;
         let (each, classes) = (runner.inputs(), runner.outputs());
         if labels.is_empty() || labels.len().checked_mul(each) != Some(inputs.len()) {

@@ -98,6 +98,9 @@ static void only_what_is_asked_for_is_taught(pdiff_train_options options) {
     FAILS(PDIFF_INVALID_ARGUMENT, "a symmetry spec for nothing",
           pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
     options.symmetry = NULL;
+    options.reserved = 1;
+    FAILS(PDIFF_INVALID_ARGUMENT, "reserved", pdiff_train("zoo", "no.pdiff", &options, NULL, &error));
+    options.reserved = 0;
     OK(pdiff_train("zoo", "untaught.pdiff", &options, NULL, &error));
     EXPECT(mean("untaught.pdiff", loss_of) == mean("plain.pdiff", loss_of));
 }

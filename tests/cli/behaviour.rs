@@ -188,6 +188,11 @@ fn what_teaches_nothing_is_one_line() {
     says(&place, "values");
     let error = place.fails(&[&TRAIN[..], &["--distill"], &SPEC].concat());
     assert!(error.contains("its outputs are values"), "{error}");
+    let error = place.fails(&[&TRAIN[..], &PROBE, &SPEC].concat());
+    assert!(error.contains("its outputs are values"), "{error}");
+    says(&place, "classes");
+    let error = place.fails(&[&TRAIN[..], &SPEC].concat());
+    assert!(error.contains("classes"), "{error}");
     probe(&place);
     let error = place.fails(&[&TRAIN[..], &PROBE].concat());
     assert!(error.contains("the collection records no chain"), "{error}");

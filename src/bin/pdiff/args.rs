@@ -168,8 +168,8 @@ pub struct Train {
     #[arg(long, group = "taught")]
     pub distill: bool,
     /// Teach nothing: without this, --distill is what training does by itself
-    /// where the spec's chain says that outputs are logits, and snapshots turn
-    /// out to be of different runs
+    /// where the spec's chain says that outputs are logits, snapshots turn out
+    /// to be of different runs, and there are no conditions
     #[arg(long, conflicts_with = "taught")]
     pub untaught: bool,
     /// Teach it what scores high by a scoring program, as pdiff evaluate has it,
@@ -194,7 +194,7 @@ pub struct Train {
     pub rounds: Option<usize>,
     /// Bring rectified units to one scale too, where the spec has scalings or a
     /// chain
-    #[arg(long, requires = "spec")]
+    #[arg(long, requires = "spec", requires = "align")]
     pub balance: bool,
     /// Keys every random number
     #[arg(long, default_value_t = 0, value_parser = whole::<u64>, allow_negative_numbers = true)]

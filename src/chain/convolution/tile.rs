@@ -10,7 +10,7 @@ use std::ops::Range;
 /// multiplied with.
 const BLOCKS: [usize; 2] = [6, 4];
 /// Vectors of taps of which [`Kernels::correlate`] computes the gradient at once, in a block of each size.
-const TAPS: [usize; 2] = [2, 3];
+const VECTORS: [usize; 2] = [2, 3];
 /// Taps of a vector at most.
 const WIDEST: usize = 2;
 /// Partial sums of each element of [`Kernels::correlate`].
@@ -89,7 +89,7 @@ impl Correlate<'_> {
 
 /// Numbers between the sums of two rows.
 pub(super) fn stride(taps: usize) -> usize {
-    taps.next_multiple_of(WIDEST * TAPS[0] * TAPS[1]) * LANES
+    taps.next_multiple_of(WIDEST * VECTORS[0] * VECTORS[1]) * LANES
 }
 
 type RunGather = unsafe fn(&Gather, &mut [f32], usize);
@@ -302,8 +302,8 @@ unsafe fn correlate<W: Lanes, One: Lanes, const T6: usize, const T4: usize>(
         // SAFETY: the caller's.
         unsafe {
             match size {
-                6 => correlate_block::<W, One, 6, T6, { TAPS[0] }>(job, block, sums),
-                _ => correlate_block::<W, One, 4, T4, { TAPS[1] }>(job, block, sums),
+                6 => correlate_block::<W, One, 6, T6, { VECTORS[0] }>(job, block, sums),
+                _ => correlate_block::<W, One, 4, T4, { VECTORS[1] }>(job, block, sums),
             }
         }
     }
@@ -413,14 +413,14 @@ impl<const N: usize> Lanes for [f32; N] {
 
 static PORTABLE: Kernels = Kernels {
     gather: gather::<[f32; LANES], [f32; LANES], [f32; 1], 2>,
-    correlate: correlate::<[f32; LANES], [f32; 1], { TAPS[0] }, { TAPS[1] }>,
+    correlate: correlate::<[f32; LANES], [f32; 1], { VECTORS[0] }, { VECTORS[1] }>,
 };
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Correlate, Gather, Kernels, LANES, Lanes, TAPS, WIDEST};
+    use super::{Correlate, Gather, Kernels, LANES, Lanes, VECTORS, WIDEST};
 
     pub(super) static AVX2: Kernels = Kernels { gather, correlate };
     pub(super) static AVX512: Kernels = Kernels {
@@ -449,15 +449,15 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     unsafe fn correlate(job: &Correlate, sums: &mut [f32]) {
         // SAFETY: the caller's.
-        unsafe { super::correlate::<__m256, Fused, { TAPS[0] }, { TAPS[1] }>(job, sums) }
+        unsafe { super::correlate::<__m256, Fused, { VECTORS[0] }, { VECTORS[1] }>(job, sums) }
     }
 
     /// # Safety
     /// As of [`super::gather`].
     #[target_feature(enable = "avx512f,avx512dq")]
     unsafe fn correlate_512(job: &Correlate, sums: &mut [f32]) {
-        const T6: usize = WIDEST * TAPS[0];
-        const T4: usize = WIDEST * TAPS[1];
+        const T6: usize = WIDEST * VECTORS[0];
+        const T4: usize = WIDEST * VECTORS[1];
         // SAFETY: the caller's.
         unsafe { super::correlate::<__m512, Fused, T6, T4>(job, sums) }
     }

@@ -43,7 +43,7 @@ const CONDITIONAL_STEPS: usize = 32;
 const OUTSIDE: f64 = 0.5;
 
 /// Trains and writes a generator of the default engine: by a loss that is given, or by the training's `own` where
-/// snapshots share no span and the machine has the memory.
+/// snapshots share no span. Where that fails, it goes on without.
 pub(super) fn train<'a>(
     job: &mut Job,
     given: Option<&mut BehaviourLoss<'a>>,
@@ -67,21 +67,10 @@ pub(super) fn train<'a>(
         held_out_reconstruction: mean(job.held_out.iter().map(|i| codec.lost[*i])),
         ..Report::default()
     };
-    let share = report
-        .held_out_reconstruction
-        .filter(|share| *share > OUTSIDE);
-    let is_own = given.is_none();
-    let loss = given.or(own.filter(|own| share.is_some() && teach::fits(job, own, &codec).is_ok()));
-    job.behaviour_steps = loss.as_ref().map(|loss| loss.steps);
-    job.is_distilled = loss
-        .as_ref()
-        .is_some_and(|loss| loss.basis() == Basis::Snapshots);
-    if let (Some(share), true) = (share, is_own) {
-        let can_be_taught = job.conditions.is_empty();
-        report
-            .notes
-            .push(outside(share, loss.is_some(), can_be_taught));
-    }
+    let apart = mean(job.held_out.iter().map(|i| codec.outside[*i]));
+    let apart = apart.filter(|share| *share > OUTSIDE);
+    let is_unasked = given.is_none();
+    let loss = given.or(own.filter(|_| apart.is_some()));
     let mut tensors = Vec::new();
     let steps = match job.conditions.is_empty() {
         true => SAMPLER_STEPS,
@@ -106,18 +95,36 @@ pub(super) fn train<'a>(
     // Samples that it learns from are those of the flow as the file keeps it.
     let of_loss = |loss: &&mut BehaviourLoss| json!([loss.digest(), job.options.precision]);
     let mut second = job.checkpoint(".behaviour", loss.as_ref().map(of_loss))?;
-    let mut taught = None;
+    let (mut taught, mut failure) = (None, None);
     if let Some(loss) = loss {
-        let learned = teach::teach(job, loss, &codec, &sampler, &mut second, &mut report)
-            .map_err(|error| unasked(error, is_own))?;
-        let learned = taught.insert(learned);
-        let of_file = learned.tensors.iter();
-        let of_file: Vec<Tensor> = of_file
-            .map(|tensor| kept(tensor, job.options.precision))
-            .collect();
-        let network = Behaviour::read(&lookup(&of_file), learned.shape, codec.latents)?;
-        sampler.behaviour = Some(network);
-        tensors.extend(of_file);
+        match teach::teach(job, loss, &codec, &sampler, &mut second, &mut report) {
+            Ok(learned) => {
+                let learned = taught.insert(learned);
+                let of_file = learned.tensors.iter();
+                let of_file: Vec<Tensor> = of_file
+                    .map(|tensor| kept(tensor, job.options.precision))
+                    .collect();
+                let network = Behaviour::read(&lookup(&of_file), learned.shape, codec.latents)?;
+                sampler.behaviour = Some(network);
+                tensors.extend(of_file);
+                job.behaviour_steps = Some(loss.steps);
+                job.is_distilled = loss.basis() == Basis::Snapshots;
+            }
+            Err(error) if is_unasked && is_of_teaching(&error) => failure = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if let (Some(share), true) = (apart, is_unasked) {
+        let said = match (&taught, failure) {
+            (Some(_), _) => TAUGHT.into(),
+            (None, Some(error)) => format!("{UNTAUGHT}, as nothing could be taught: {error}"),
+            (None, None) if job.conditions.is_empty() => format!("{UNTAUGHT}; {ADVICE}"),
+            (None, None) => UNTAUGHT.into(),
+        };
+        report.notes.push(format!(
+            "{:.0}% of a new snapshot lies outside of all that the others span, as with networks of different runs: {said}",
+            100.0 * share
+        ));
     }
     let raw = flow.map(|(_, raw)| raw);
     let place = taught.as_ref().map(|taught| &taught.place);
@@ -144,29 +151,17 @@ pub(super) fn train<'a>(
     Ok(report)
 }
 
-/// What is wrong with a collection that was to teach of itself.
-fn unasked(error: Error, is_own: bool) -> Error {
-    match error {
-        Error::InvalidArgument(why) if is_own => {
-            Error::invalid(format!("{why}, or train untaught"))
-        }
-        error => error,
-    }
-}
+/// What is said of samples where the host gave no loss and snapshots share no span.
+const TAUGHT: &str = "samples were taught what snapshots do, without data; a probe teaches more, and untaught nothing";
+const UNTAUGHT: &str = "samples are little more than a Gaussian there";
+const ADVICE: &str = "teach what networks should do, by a probe, a gradient or scores, or what snapshots do by distill, \
+                      which takes classifiers and no data";
 
-/// What is said of new snapshots of which this share lies outside of what the others span, where the host gave no loss.
-fn outside(share: f64, is_taught: bool, can_be_taught: bool) -> String {
-    format!(
-        "{:.0}% of a new snapshot lies outside of all that the others span, as with networks of different runs: {}",
-        100.0 * share,
-        match (is_taught, can_be_taught) {
-            (true, _) =>
-                "samples were taught what snapshots do, without data; a probe teaches more, and untaught nothing",
-            (false, true) =>
-                "samples are little more than a Gaussian there; teach what networks should do, by a probe, a gradient or \
-                 scores, or what snapshots do by distill, which takes classifiers and no data",
-            (false, false) => "samples are little more than a Gaussian there",
-        }
+/// Whether training goes on without a lesson that nobody asked for, and not whoever watches it has ended it.
+fn is_of_teaching(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidArgument(_) | Error::Mismatch(_) | Error::OutOfMemory(_) | Error::Torch(_)
     )
 }
 

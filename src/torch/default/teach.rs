@@ -40,7 +40,10 @@ pub(super) fn teach(
     let parameters = layout.parameters();
     let seed = job.options.seed ^ SEED;
     let noise = Noise::new(seed);
-    fits(job, loss, codec)?;
+    if let (Device::Cpu, Some(whole)) = (job.device, memory::whole()) {
+        let learner = behaviour::memory(codec.latents, parameters, NETWORKS);
+        fits(learner + loss.memory(), whole)?;
+    }
     let (collection, cancel, drawing) = (job.collection, job.cancel, job.options.seed);
     let mut tell = |meter: &Meter, done| job.tick(meter, done, f64::NAN);
     loss.begin(collection, &codec.encoded, drawing, cancel, &mut tell)?;
@@ -137,16 +140,7 @@ fn add_residual(residual: &[f32], noise: Noise, number: u64, weights: &mut [f32]
 }
 
 /// Fails where teaching wants more memory than the machine has, which would otherwise end the process.
-pub(super) fn fits(job: &Job, loss: &BehaviourLoss, codec: &Fit) -> Result<()> {
-    let parameters = job.collection.layout().parameters();
-    let learner = behaviour::memory(codec.latents, parameters, NETWORKS);
-    match (job.device, memory::whole()) {
-        (Device::Cpu, Some(whole)) => held(learner + loss.memory(), whole),
-        _ => Ok(()),
-    }
-}
-
-fn held(wanted: u64, whole: u64) -> Result<()> {
+fn fits(wanted: u64, whole: u64) -> Result<()> {
     if wanted <= whole {
         return Ok(());
     }
@@ -242,9 +236,9 @@ mod tests {
         // 512 members of a perceptron of 26,506 parameters, and of one of 25 million.
         let wanted = |parameters| behaviour::memory(510, parameters, NETWORKS);
         let whole = memory::whole().unwrap();
-        assert!(held(wanted(26_506), whole).is_ok());
+        assert!(fits(wanted(26_506), whole).is_ok());
         assert!(wanted(26_506) < 200 << 20);
-        let error = held(wanted(25_000_000), 24 << 30).unwrap_err();
+        let error = fits(wanted(25_000_000), 24 << 30).unwrap_err();
         assert_eq!(error.status(), 14);
         let said = error.to_string();
         assert!(
