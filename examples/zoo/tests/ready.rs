@@ -69,6 +69,7 @@ fn generated_perceptrons_of_independent_seeds_are_polished() {
         steps: Some(300),
         align: Some(AlignOptions::default()),
         symmetry: Some(chain.clone()),
+        untaught: true,
         ..TrainOptions::default()
     };
     train(&path("seeds"), &path("net.pdiff"), &brief, &go, &mut |_| {
