@@ -7,16 +7,19 @@ mod ops;
 mod plan;
 mod pool;
 mod run;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod window;
+mod workspace;
 
 use serde::{Deserialize, Serialize};
 
 pub use layer::Layer;
 pub use loss::Targets;
 pub use run::Runner;
-pub(crate) use run::{Rows, spread};
+pub(crate) use run::spread;
+pub(crate) use workspace::Rows;
 
 /// A network as a list of layers, each fed by the one before. Part of a symmetry spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,13 +3,14 @@
 //! Examples go through in chunks whose numbers stay in the processor's cache. What a first linear layer
 //! multiplies is the same for every network, whose first weights are stacked into one product.
 
-use std::fmt;
 use std::ops::Range;
 use std::slice::from_mut;
 use std::sync::Mutex;
 
-use crate::chain::ops::{Scratch, backward, forward};
+use crate::chain::ops::{backward, forward};
 use crate::chain::plan::{Step, plan};
+use crate::chain::stack::Stack;
+use crate::chain::workspace::{Pool, Rows, TILE, Workspace, room};
 use crate::chain::{Chain, Targets};
 use crate::error::{Error, Result};
 use crate::generator::Cancel;
@@ -19,10 +20,6 @@ use crate::layout::Layout;
 const CHUNK: usize = 1 << 18;
 /// Examples in a chunk at most.
 const MOST: usize = 256;
-/// Examples that are turned over at once: their numbers fill whole lines of the cache.
-const TILE: usize = 16;
-/// Features of each example that are turned over at once.
-const WHOLE: usize = 8;
 /// Rows of the first layers' product at most, unless one network has more.
 const STACK: usize = 256;
 
@@ -379,160 +376,6 @@ impl Runner {
             whole("examples", examples, self.inputs())?,
         ))
     }
-}
-
-/// Workspaces that are not in use. Memory that goes back to the system and is taken anew for each network
-/// costs more than running a small one in it.
-#[derive(Default)]
-struct Pool(Mutex<Vec<Workspace>>);
-
-/// They say nothing of what a runner computes.
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("Pool")
-    }
-}
-
-/// A copy of a runner begins with none.
-impl Clone for Pool {
-    fn clone(&self) -> Pool {
-        Pool::default()
-    }
-}
-
-/// Numbers between the steps, [features, examples of a chunk].
-#[derive(Default)]
-struct Workspace {
-    /// The inputs, and the outputs of each step.
-    values: Vec<Vec<f32>>,
-    /// The loss's gradient above and below a step.
-    slopes: [Vec<f32>; 2],
-    scratch: Scratch,
-}
-
-impl Workspace {
-    /// Takes in some of the examples.
-    fn enter(&mut self, examples: Rows, inputs: usize, chunk: Range<usize>) {
-        let count = chunk.len();
-        let first = &mut self.values[0];
-        first.resize(count * inputs, 0.0);
-        // In tiles: a whole example's numbers would each go to another line of the cache.
-        for start in (0..count).step_by(TILE) {
-            let together = start..count.min(start + TILE);
-            let rows = together
-                .clone()
-                .map(|at| examples.get(chunk.start + at, inputs));
-            let rows: Vec<&[f32]> = rows.collect();
-            let mut turned = 0;
-            if let Some(tile) = rows.first_chunk() {
-                turned = inputs - inputs % WHOLE;
-                for block in 0..turned / WHOLE {
-                    turn(
-                        tile,
-                        block,
-                        &mut first[block * WHOLE * count + start..],
-                        count,
-                    );
-                }
-            }
-            for feature in turned..inputs {
-                let out = &mut first[feature * count..][together.clone()];
-                for (out, row) in out.iter_mut().zip(&rows) {
-                    *out = row[feature];
-                }
-            }
-        }
-    }
-}
-
-/// Writes a block of `WHOLE` features of each example to `out`, a feature's examples together and the features `count`
-/// apart. Of so many numbers at once the compiler makes shuffles of vectors.
-fn turn(rows: &[&[f32]; TILE], block: usize, out: &mut [f32], count: usize) {
-    let tile = rows.map(|row| &row.as_chunks::<WHOLE>().0[block]);
-    for (feature, out) in out.chunks_mut(count).take(WHOLE).enumerate() {
-        for (out, features) in out[..TILE].iter_mut().zip(tile) {
-            *out = features[feature];
-        }
-    }
-}
-
-/// First layers of several networks, where they are linear: one product reads the examples once for all. Empty of others.
-struct Stack<'a> {
-    step: &'a Step,
-    /// One network's matrix below another.
-    matrices: Vec<f32>,
-    /// [networks, outputs of the layer, examples], without the biases.
-    products: Vec<f32>,
-    networks: usize,
-}
-
-impl<'a> Stack<'a> {
-    fn new(step: &'a Step, networks: &[f32], parameters: usize) -> Stack<'a> {
-        let mut matrices = Vec::new();
-        // One alone is read where it is.
-        if networks.len() > parameters {
-            for network in networks.chunks_exact(parameters) {
-                matrices.extend_from_slice(step.weight(network));
-            }
-        }
-        Stack {
-            step,
-            matrices,
-            products: Vec::new(),
-            networks: networks.len() / parameters,
-        }
-    }
-
-    /// Takes in examples, as the workspace has them.
-    fn multiply(&mut self, examples: &[f32], count: usize) {
-        self.step
-            .multiply(&self.matrices, examples, count, &mut self.products);
-    }
-
-    /// Writes what network `at` has behind its layer; false, and nothing done, where nothing was multiplied.
-    fn write(&self, at: usize, network: &[f32], out: &mut Vec<f32>) -> bool {
-        if self.matrices.is_empty() {
-            return false;
-        }
-        let each = self.products.len() / self.networks;
-        out.clear();
-        out.extend_from_slice(&self.products[at * each..][..each]);
-        self.step.shift(network, out);
-        true
-    }
-}
-
-/// Examples of a call.
-#[derive(Clone, Copy)]
-pub(crate) enum Rows<'a> {
-    /// [examples, inputs]
-    All(&'a [f32]),
-    /// Those at some places.
-    At(&'a [f32], &'a [u32]),
-}
-
-impl<'a> Rows<'a> {
-    fn len(&self, inputs: usize) -> usize {
-        match self {
-            Rows::All(examples) => examples.len() / inputs,
-            Rows::At(_, places) => places.len(),
-        }
-    }
-
-    fn get(&self, at: usize, inputs: usize) -> &'a [f32] {
-        match self {
-            Rows::All(examples) => &examples[at * inputs..][..inputs],
-            Rows::At(examples, places) => &examples[places[at] as usize * inputs..][..inputs],
-        }
-    }
-}
-
-/// The first numbers of a buffer, which grows where it has fewer.
-fn room(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    if buffer.len() < count {
-        buffer.resize(count, 0.0);
-    }
-    &mut buffer[..count]
 }
 
 fn fits(given: usize, needed: usize) -> Result<()> {
