@@ -16,12 +16,12 @@ from queue import Queue
 import figures
 import page
 from cells import ROOT, Maker, write
-from rigs import RIGS, SEEDS, SHORT
+from rigs import CONTROLS, RIGS, SEEDS, SHORT
 
 RESULTS = ROOT / "docs/results/quality.json"
 PAGE = ROOT / "docs/benchmarks.md"
 IMAGES = ROOT / "docs/images"
-KNOWN = RIGS | SEEDS
+KNOWN = RIGS | CONTROLS | SEEDS
 
 
 def main():
@@ -33,15 +33,21 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="zoos that are worked on at a time")
     parser.add_argument("--build", type=Path, default=ROOT / "build/quality", help="where cells are kept")
     options = parser.parse_args()
-    rigs, usual = (SHORT, SHORT) if options.short else (KNOWN, RIGS)
+    rigs, usual = (SHORT, SHORT) if options.short else (KNOWN, RIGS | CONTROLS)
     if unknown := [name for name in options.rigs if name not in rigs]:
         parser.error(f"no rig {unknown[0]}; there are {', '.join(rigs)}")
     if missing := [name for name in ("pdiff", "zoo") if not (options.programs / name).exists()]:
         parser.error(f"{options.programs}: no {missing[0]} there; run make build, or name the folder with --programs")
     pytorch = found(options.pytorch)
-    makers = {name: maker(name, rigs[name], pytorch, options) for name in options.rigs or usual}
-    # From the last rig on, as the first take least: at the end no processor waits long for another.
-    work = [(name, seed) for name in reversed(makers) for seed in rigs[name].zoo_seeds]
+    asked = possible(options.rigs or usual, rigs, pytorch, options)
+    makers = {name: maker(name, rigs[name], pytorch, options) for name in asked}
+    # From the last rig on, as the first take least: at the end no processor waits long for another. A rig and its control
+    # share zoos, so one of them goes after the other.
+    shared = {}
+    for name in reversed(makers):
+        for seed in rigs[name].zoo_seeds:
+            shared.setdefault((makers[name].folder, seed), []).append(name)
+    work = [(names, seed) for (_, seed), names in shared.items()]
     # Each zoo on processors of its own, as programs that share them wait for each other; what is left over of the
     # last round would leave some idle, so it has them all.
     alone = len(work) % options.jobs
@@ -49,24 +55,33 @@ def main():
     made, begin = {name: [] for name in makers}, time.monotonic()
     for zoos, jobs in rounds:
         with ThreadPoolExecutor(jobs, initializer=take, initargs=[shares(jobs)]) as pool:
-            begun = {pool.submit(makers[name].make, seed): name for name, seed in zoos}
+            begun = [pool.submit(lambda names, seed: {name: makers[name].make(seed) for name in names}, *zoo) for zoo in zoos]
             try:
                 # A rig's tables come when its last zoo is done.
                 for zoo in as_completed(begun):
-                    name = begun[zoo]
-                    made[name].append(zoo.result())
-                    if len(made[name]) == len(rigs[name].zoo_seeds):
-                        report(name, rigs[name], [cell for cells in made[name] for cell in cells], not options.short)
-                        print(f"{name}: done after {(time.monotonic() - begin) / 60:.1f} min", flush=True)
+                    for name, cells in zoo.result().items():
+                        made[name] += cells
+                        if len({seed for seed, *_ in made[name]}) == len(rigs[name].zoo_seeds):
+                            report(name, rigs[name], made[name], not options.short)
+                            print(f"{name}: done after {(time.monotonic() - begin) / 60:.1f} min", flush=True)
             finally:
                 pool.shutdown(cancel_futures=True)
 
 
+def possible(names, rigs, pytorch, options):
+    """The rigs that can be made here: a control needs PyTorch."""
+    left_out = [name for name in names if rigs[name].control_of and not pytorch]
+    for name in left_out:
+        print(f"{name}: left out, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+    return [name for name in names if name not in left_out]
+
+
 def maker(name, rig, pytorch, options):
     """What makes a rig's cells, with what all its zoos need."""
-    if rig.needs_pytorch and not pytorch:
-        print(f"{name}: no published flow and no control, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
-    maker = Maker(options.programs.absolute(), pytorch, (options.build / name).absolute(), rig)
+    if rig.published and not pytorch:
+        print(f"{name}: no published flow, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+    folder = options.build / (rig.control_of or name)
+    maker = Maker(options.programs.absolute(), pytorch, folder.absolute(), rig)
     maker.prepare()
     return maker
 
@@ -91,15 +106,15 @@ def report(name, rig, cells, is_kept):
         "about": rig.about,
         "kind": rig.kind,
         "budgets": figures.budgets(cells),
-        "cost": figures.cost(cells),
-        "rivals": [figures.PUBLISHED] * bool(rig.published) + [figures.CONTROL] * rig.has_control,
+        "cost": None if rig.control_of else figures.cost(cells),
+        "rivals": [figures.CONTROL] if rig.control_of else [figures.PUBLISHED] * bool(rig.published),
         "gates": {generator: failed for *_, cell in cells for generator, failed in cell["gates"].items()},
     }
     for budget, rows in result["budgets"].items():
         print(f"\n{name}, {budget}\n")
         print(page.table(rows))
         print("\n".join(figures.verdicts(rows)), flush=True)
-    print(page.warned(result["gates"]), page.price(result["cost"]), sep="\n", flush=True)
+    print(*page.closing(result), sep="\n", flush=True)
     if is_kept:
         publish(name, result)
     else:

@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from figures import CONTROL, DISTILLED, ONE_RUN, PUBLISHED, TAUGHT, of_best_rates
+from figures import CONTROL, DISTILLED, FULL_RANK, ONE_RUN, PUBLISHED, TAUGHT, of_best_rates
 
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
@@ -29,7 +29,7 @@ POLISHED = 50
 
 class Maker:
     def __init__(self, programs, pytorch, folder, rig):
-        """`pytorch` is a Python with PyTorch, or None: then no published flow is judged."""
+        """`pytorch` is a Python with PyTorch, or None: then no published flow is judged. A control needs it."""
         self.pdiff, self.zoo, self.pytorch = programs / "pdiff", programs / "zoo", pytorch
         self.folder, self.rig = folder, rig
         self.probe = folder / "probe"
@@ -39,9 +39,11 @@ class Maker:
         """Makes what all zoos need. Fails where the folder's cells were made by another recipe or other programs."""
         recipe = self.folder / "recipe.json"
         said = json.loads(json.dumps(asdict(self.rig) | {"polished": [POLISHED_BASELINES, POLISHED]}))
+        # A rig and its control share the folder.
+        del said["about"], said["control_of"]
         said["programs"] = [digest(program) for program in (self.pdiff, self.zoo)]
-        if self.rig.needs_pytorch:
-            # Cells without the rivals that need it are other cells.
+        if self.rig.published:
+            # Cells without the rival that needs it are other cells.
             said["pytorch"] = self.pytorch is not None
         if not recipe.exists():
             write(recipe, said)
@@ -59,7 +61,8 @@ class Maker:
             for budget, polishes in self.rig.budgets.items():
                 cells = []
                 for rate, polish in polishes.items():
-                    name = f"z{zoo_seed}-g{generator_seed}-{budget.replace(' ', '-').replace('%', '')}{rate}"
+                    called = "control" if self.rig.control_of else budget.replace(" ", "-").replace("%", "")
+                    name = f"z{zoo_seed}-g{generator_seed}-{called}{rate}"
                     file = self.folder / f"{name}.json"
                     if not file.exists():
                         print(f"{self.folder.name}: {name}", flush=True)
@@ -78,6 +81,8 @@ class Maker:
     def judged(self, zoo_seed, generator_seed):
         """The generators whose networks the rig is about."""
         kinds = ["-taught", "-distilled"] if self.rig.is_taught else [""]
+        if self.rig.control_of:
+            kinds = ["-taught", "-control"]
         return [self.folder / f"z{zoo_seed}-g{generator_seed}{kind}.pdiff" for kind in kinds]
 
     def sizes(self, zoo_seed, generator):
@@ -110,19 +115,20 @@ class Maker:
         command += ["--score", f"{quoted(self.zoo)} score {network} {images} --probabilities {{files}}"]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
+        sets = {}
+        if self.rig.control_of:
+            command += ["--baseline", FULL_RANK]
+            sets[TAUGHT] = self.taught(collection, zoo_seed, generator_seed)
+            sets[CONTROL] = self.control(generator, generator_seed)
         elif self.rig.is_taught:
-            command += ["--beside", f"{ONE_RUN}={self.one_run(zoo_seed)}"]
-        if self.rig.is_taught:
-            sets = {
-                DISTILLED: self.distilled(collection, zoo_seed, generator_seed),
-                TAUGHT: self.taught(collection, zoo_seed, generator_seed),
-            }
-            if self.rig.has_control and self.pytorch:
-                sets[CONTROL] = self.control(generator, generator_seed)
+            if polish is None:
+                command += ["--beside", f"{ONE_RUN}={self.one_run(zoo_seed)}"]
+            sets[DISTILLED] = self.distilled(collection, zoo_seed, generator_seed)
+            sets[TAUGHT] = self.taught(collection, zoo_seed, generator_seed)
             if self.rig.published and self.pytorch:
                 sets[PUBLISHED] = self.published_flow(generator, generator_seed)
-            for name, networks in sets.items():
-                command += ["--beside", f"{name}={first(networks, samples)}"]
+        for name, networks in sets.items():
+            command += ["--beside", f"{name}={first(networks, samples)}"]
         self.run(command)
         cell = json.loads(evaluation.read_text())
         for row in cell["rows"]:

@@ -45,6 +45,7 @@ ONE_RUN = "snapshots of one run"
 PUBLISHED = "published flow"
 # Rows that are no baselines of ours, as data made them.
 TRAINED = (CONTROL, ONE_RUN)
+FULL_RANK = "Gaussian, all comp."
 SWAG = "Gaussian, SWAG"
 SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
@@ -192,13 +193,13 @@ def distance(rows):
 
 def verdicts(rows):
     """Sentences on one table: for each of ours the best baseline at any distance and at a new member's, and what its
-    spread, place and errors say against its score."""
+    spread, place and errors say against its score. Of a control's table, what that shows."""
+    if CONTROL in rows:
+        return [controlled(rows)]
     said = []
     for name in OURS:
         if name in rows:
             said += compared(name, rows) + doubts(name, rows)
-    if CONTROL in rows:
-        said.append(controlled(rows))
     if TAUGHT not in rows and (soup := recommended(baselines(rows))):
         gain = rows[soup]["gain"][SAMPLES][0]
         said.append(f"Use the soup: {soup} scores {gain:.4f} above the samples on selection.")

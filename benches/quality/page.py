@@ -18,7 +18,7 @@ def markdown(results, images):
             parts.append(f"**{budget[0].upper()}{budget[1:]}**\n")
             parts.append(table(rows))
             parts.append("\n".join(f"- {verdict}" for verdict in verdicts(rows)) + "\n")
-        parts += [warned(rig["gates"]) + "\n", price(rig["cost"]) + "\n"]
+        parts += [said + "\n" for said in closing(rig)]
     return "\n".join(parts)
 
 
@@ -46,6 +46,12 @@ def warned(gates):
     if not failed:
         return f"All {len(gates)} generators pass the library's gates."
     return f"{len(failed)} of {len(gates)} generators do not pass the library's gates: {', '.join(failed)}."
+
+
+def closing(rig):
+    """What stands below a rig's tables."""
+    gates = warned(rig["gates"])
+    return [gates, price(rig["cost"])] if rig["cost"] else [gates]
 
 
 def price(cost):

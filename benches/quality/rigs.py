@@ -35,7 +35,9 @@ class Rig:
     generator_seeds: tuple = GENERATOR_SEEDS[:1]
     is_polished: bool = True
     published: int = 0  # training steps of the published flow that is judged beside ours; 0 for none
-    has_control: bool = False  # whether a generator taught on noise is judged beside ours
+    # Whose taught samples are judged beside those of a generator taught on noise, and no more than that: what both need is
+    # made in that rig's folder. Empty of the other rigs.
+    control_of: str = ""
 
     @property
     def is_taught(self):
@@ -43,14 +45,10 @@ class Rig:
         return self.kind != "T"
 
     @property
-    def needs_pytorch(self):
-        return bool(self.published) or self.has_control
-
-    @property
     def budgets(self):
         """Polish, by what it is called: the arguments of `zoo polish` for each rate, or None for none."""
         budgets = {"weights only": {"": None}}
-        if self.kind != "T" and self.is_polished:
+        if self.kind != "T" and self.is_polished and not self.control_of:
             for share, batch, peaks in [(1, 256, self.peaks[0]), (10, 64, self.peaks[1])]:
                 told = f"--steps {self.steps * share // 100} --batch {batch}"
                 budgets[f"polish {share}%"] = {f"-{peak}": f"--peak {peak} {told}" for peak in peaks}
@@ -132,7 +130,6 @@ RIGS = {
         steps=4000,
         zoo_seeds=LAST,
         published=PUBLISHED,
-        has_control=True,
     ),
     "s-cnn": Rig(
         "S",
@@ -155,7 +152,6 @@ RIGS = {
         steps=4000,
         zoo_seeds=LAST,
         published=PUBLISHED,
-        has_control=True,
     ),
     "i-mlp": Rig(
         "I",
@@ -181,7 +177,6 @@ RIGS = {
         samples=60,
         baselines=15,
         zoo_seeds=LAST,
-        has_control=True,
     ),
     "small": Rig(
         "T",
@@ -193,6 +188,17 @@ RIGS = {
     ),
 }
 
+
+def controls(rigs, *names):
+    """Rigs by themselves, so that one that takes long leaves its control to another run."""
+    return {
+        f"{name}-control": replace(rigs[name], about=f"{rigs[name].about}, the control of teaching", control_of=name)
+        for name in names
+    }
+
+
+CONTROLS = controls(RIGS, "s-mlp196", "i-mlp196", "i-cnn")
+
 # Three zoos by three generators, weights alone: what one zoo and one generator leave open. Not of the whole set, for time.
 SEEDS = {
     f"{name}-seeds": replace(
@@ -201,7 +207,6 @@ SEEDS = {
         zoo_seeds=ZOO_SEEDS,
         generator_seeds=GENERATOR_SEEDS,
         is_polished=False,
-        has_control=False,
         published=0,
     )
     for name in ("s-mlp196", "i-mlp196")
@@ -223,6 +228,6 @@ SHORT = {
         baselines=10,
         zoo_seeds=(101,),
         published=200,
-        has_control=True,
     )
 }
+SHORT |= controls(SHORT, "short")

@@ -2,10 +2,11 @@
 
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 from cells import Maker
-from rigs import RIGS, SHORT
+from rigs import CONTROLS, RIGS, SHORT
 
 
 class Told(Maker):
@@ -37,6 +38,20 @@ class TrainingTest(unittest.TestCase):
                 for command in trainings:
                     options = [word for word in command if word.startswith("--")]
                     self.assertEqual(sorted(set(options)), sorted(options), command)
+
+
+class FolderTest(unittest.TestCase):
+    def test_a_rig_and_its_control_share_a_folder(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = [Told(Path(folder), rig) for rig in (RIGS["i-cnn"], CONTROLS["i-cnn-control"], RIGS["i-mlp"])]
+            for maker in made:
+                maker.pdiff = maker.zoo = Path(__file__)
+                maker.rig = replace(maker.rig, data="")
+                maker.probe.mkdir(exist_ok=True)
+            made[0].prepare()
+            made[1].prepare()
+            with self.assertRaises(SystemExit):
+                made[2].prepare()
 
 
 if __name__ == "__main__":

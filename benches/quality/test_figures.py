@@ -116,14 +116,19 @@ class Goals(unittest.TestCase):
         self.assertTrue(reached["best baseline beaten by 3 errors"])
 
     def test_what_saw_no_data_is_judged_apart_from_what_did(self):
-        judged = self.judged("I", table(row("distilled samples", 0.2)), [figures.CONTROL])
+        judged = self.judged("I", table(row("distilled samples", 0.2)))
         said = {(budget, goal): reached for budget, goal, _, reached in judged}
         beaten = "best baseline beaten by 3 errors"
         self.assertFalse(said["weights only, untaught", beaten])
         self.assertFalse(said["weights only, distilled", beaten])
         self.assertTrue(said["weights only, taught by data", beaten])
-        self.assertNotIn(("weights only, distilled", "the control, taught on noise, beaten by 3 errors"), said)
         self.assertNotIn("polish 1%, untaught", {budget for budget, _ in said})
+
+    def test_a_control_is_judged_by_itself(self):
+        for kind in ("S", "I"):
+            for mean, expected in [(0.85, True), (0.8799, False)]:
+                judged = self.judged(kind, table(row("taught on noise", mean)), [figures.CONTROL])
+                self.assertEqual([reached for *_, reached in judged], [expected])
 
     def test_one_run_is_a_goal_and_no_baseline(self):
         goal = "ten together better than ten snapshots of one run"

@@ -17,15 +17,18 @@ impl Images {
     /// `raw` averaged over squares of side `pool`.
     pub(super) fn new(raw: &Raw, pool: usize) -> Images {
         let plane = raw.shape.height * raw.shape.width;
-        let planes = raw
-            .pixels
-            .chunks_exact(plane)
-            .zip(raw.moments.iter().cycle());
-        let standardized = planes.flat_map(|(plane, (mean, deviation))| {
-            let pixels = plane.iter();
-            pixels.map(move |pixel| (f32::from(*pixel) / 255.0 - mean) / deviation)
+        // Of each channel, what a byte stands for: every command standardizes whole data sets, a network or two at a time.
+        let channels = raw.moments.iter().map(|(mean, deviation)| {
+            std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / deviation)
         });
-        let pixels: Vec<f32> = standardized.collect();
+        let channels: Vec<[f32; 256]> = channels.collect();
+        let planes = raw.pixels.chunks_exact(plane).zip(channels.iter().cycle());
+        let mut pixels = vec![0.0; raw.pixels.len()];
+        for ((plane, standardized), out) in planes.zip(pixels.chunks_exact_mut(plane)) {
+            for (pixel, out) in plane.iter().zip(out) {
+                *out = standardized[usize::from(*pixel)];
+            }
+        }
         Images {
             shape: raw.shape.pooled(pool),
             labels: raw.labels.clone(),
