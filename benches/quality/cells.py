@@ -22,9 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000"}
 # Test images that networks are scored on; the zoo's scorer takes half as many for selection.
 IMAGES = 4000
-# Networks of each baseline, and of each other set, that are polished at most: a polish is made at two rates.
+# Networks of each baseline that are polished at most.
 POLISHED_BASELINES = 20
-POLISHED = 50
 
 
 class Maker:
@@ -38,7 +37,7 @@ class Maker:
     def prepare(self):
         """Makes what all zoos need. Fails where the folder's cells were made by another recipe or other programs."""
         recipe = self.folder / "recipe.json"
-        said = json.loads(json.dumps(asdict(self.rig) | {"polished": [POLISHED_BASELINES, POLISHED]}))
+        said = json.loads(json.dumps(asdict(self.rig) | {"polished_baselines": POLISHED_BASELINES}))
         # A rig and its control share the folder.
         del said["about"], said["control_of"]
         said["programs"] = [digest(program) for program in (self.pdiff, self.zoo)]
@@ -108,7 +107,7 @@ class Maker:
         network = self.rig.network
         samples, baselines = self.rig.samples, self.rig.baselines
         if polish is not None:
-            samples, baselines = min(samples, POLISHED), min(baselines, POLISHED_BASELINES)
+            samples, baselines = min(samples, self.rig.polished), min(baselines, POLISHED_BASELINES)
         command = [self.pdiff, "evaluate", generator, "-n", samples, "--seed", generator_seed]
         command += ["--baseline-count", baselines, "--held-out", held_out, "-o", evaluation]
         images = f"--skip {self.rig.skipped} --images {IMAGES}"

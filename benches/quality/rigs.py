@@ -30,6 +30,7 @@ class Rig:
     distilling: str = ""  # what the distilled one is told in place of that, where it is another
     samples: int = 100
     baselines: int = 40  # networks of each
+    polished: int = 50  # of each set but baselines that are polished at most: a polish is made at two rates
     zoo_seeds: tuple = ZOO_SEEDS
     # Of each zoo; polish makes three cells of one, so S and I take one generator, or all would take hours longer.
     generator_seeds: tuple = GENERATOR_SEEDS[:1]
@@ -175,7 +176,8 @@ RIGS = {
         teaching="--behaviour-batch 128",
         distilling="--behaviour-batch 128 --behaviour-steps 2500",
         samples=60,
-        baselines=15,
+        baselines=12,
+        polished=30,
         zoo_seeds=LAST,
     ),
     "small": Rig(
