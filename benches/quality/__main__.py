@@ -5,18 +5,18 @@ beside the samples, and keeps docs/results/quality.json, docs/benchmarks.md and 
 """
 
 import argparse
+import fcntl
 import json
-import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from queue import Queue
 
 import figures
 import page
 from cells import ROOT, Maker, write
 from rigs import CONTROLS, RIGS, SEEDS, SHORT
+from schedule import grouped, rounds, shares, take
 
 RESULTS = ROOT / "docs/results/quality.json"
 PAGE = ROOT / "docs/benchmarks.md"
@@ -29,7 +29,7 @@ def main():
     parser.add_argument("rigs", nargs="*", metavar="RIG", help=f"{', '.join(KNOWN)}; none: all but {' and '.join(SEEDS)}")
     parser.add_argument("--short", action="store_true", help="every stage at reduced size; leaves docs alone")
     parser.add_argument("--programs", type=Path, default=ROOT / "target/release", help="where pdiff and zoo are")
-    parser.add_argument("--pytorch", default="python3", help="a Python with PyTorch, for the published flow")
+    parser.add_argument("--pytorch", default="python3", help="a Python with PyTorch, for the published flow and controls")
     parser.add_argument("--jobs", type=int, default=1, help="zoos that are worked on at a time")
     parser.add_argument("--build", type=Path, default=ROOT / "build/quality", help="where cells are kept")
     options = parser.parse_args()
@@ -39,21 +39,17 @@ def main():
     if missing := [name for name in ("pdiff", "zoo") if not (options.programs / name).exists()]:
         parser.error(f"{options.programs}: no {missing[0]} there; run make build, or name the folder with --programs")
     pytorch = found(options.pytorch)
-    asked = possible(options.rigs or usual, rigs, pytorch, options)
+    asked = options.rigs or [name for name in usual if pytorch or not rigs[name].control_of]
+    without = [name for name in options.rigs or usual if not pytorch and rigs[name].control_of]
+    if without and options.rigs:
+        parser.error(f"{without[0]}: {options.pytorch} has no PyTorch; run make pytorch")
+    for name in without:
+        print(f"{name}: left out, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
+    _lock = locked(options.build)
     makers = {name: maker(name, rigs[name], pytorch, options) for name in asked}
-    # From the last rig on, as the first take least: at the end no processor waits long for another. A rig and its control
-    # share zoos, so one of them goes after the other.
-    shared = {}
-    for name in reversed(makers):
-        for seed in rigs[name].zoo_seeds:
-            shared.setdefault((makers[name].folder, seed), []).append(name)
-    work = [(names, seed) for (_, seed), names in shared.items()]
-    # Each zoo on processors of its own, as programs that share them wait for each other; what is left over of the
-    # last round would leave some idle, so it has them all.
-    alone = len(work) % options.jobs
-    rounds = [(work[: len(work) - alone], options.jobs), (work[len(work) - alone :], 1)]
+    work = grouped({name: rigs[name] for name in asked}, {name: maker.folder for name, maker in makers.items()})
     made, begin = {name: [] for name in makers}, time.monotonic()
-    for zoos, jobs in rounds:
+    for zoos, jobs in rounds(work, options.jobs):
         with ThreadPoolExecutor(jobs, initializer=take, initargs=[shares(jobs)]) as pool:
             begun = [pool.submit(lambda names, seed: {name: makers[name].make(seed) for name in names}, *zoo) for zoo in zoos]
             try:
@@ -68,12 +64,15 @@ def main():
                 pool.shutdown(cancel_futures=True)
 
 
-def possible(names, rigs, pytorch, options):
-    """The rigs that can be made here: a control needs PyTorch."""
-    left_out = [name for name in names if rigs[name].control_of and not pytorch]
-    for name in left_out:
-        print(f"{name}: left out, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
-    return [name for name in names if name not in left_out]
+def locked(build):
+    """A lock on the folder of cells, as long as the file is open: two runs would take each other's halves away."""
+    build.mkdir(parents=True, exist_ok=True)
+    lock = open(build / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit(f"bench-quality: {build}: another run is at work there; wait for it, or name another --build") from None
+    return lock
 
 
 def maker(name, rig, pytorch, options):
@@ -86,27 +85,13 @@ def maker(name, rig, pytorch, options):
     return maker
 
 
-def shares(jobs):
-    """Each job's processors."""
-    processors = sorted(os.sched_getaffinity(0))
-    shares = Queue()
-    for job in range(jobs):
-        shares.put(processors[job % len(processors) :: jobs])
-    return shares
-
-
-def take(shares):
-    """Keeps a thread, and what it starts, to the processors of one share."""
-    os.sched_setaffinity(0, shares.get())
-
-
 def report(name, rig, cells, is_kept):
     """Prints a rig's tables and, where asked, keeps them in the documents."""
     result = {
         "about": rig.about,
         "kind": rig.kind,
         "budgets": figures.budgets(cells),
-        "cost": None if rig.control_of else figures.cost(cells),
+        "cost": None if rig.control_of else figures.cost(cells, rig.is_taught),
         "rivals": [figures.CONTROL] if rig.control_of else [figures.PUBLISHED] * bool(rig.published),
         "gates": {generator: failed for *_, cell in cells for generator, failed in cell["gates"].items()},
     }
@@ -118,7 +103,7 @@ def report(name, rig, cells, is_kept):
     if is_kept:
         publish(name, result)
     else:
-        print(page.reached({name: result}))
+        print(page.goals_of({name: result}))
         page.picture(result["budgets"]["weights only"])
 
 
@@ -142,4 +127,5 @@ def publish(name, result):
     PAGE.write_text(section)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from figures import CONTROL, DISTILLED, FULL_RANK, ONE_RUN, PUBLISHED, TAUGHT, of_best_rates
@@ -19,9 +19,11 @@ from figures import CONTROL, DISTILLED, FULL_RANK, ONE_RUN, PUBLISHED, TAUGHT, o
 ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
 # from 8 s to 90 s, and sleeping at once, of which thousands of small operations each wait to wake up, from 12 s to 34 s.
-ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000"}
+ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000", "RUST_BACKTRACE": "0"}
 # Test images that networks are scored on; the zoo's scorer takes half as many for selection.
 IMAGES = 4000
+# What makes cells, beside the programs.
+SCRIPTS = [Path(__file__).with_name(name) for name in ("cells.py", "noise.py", "published_flow.py", "snapshots.py")]
 # Networks of each baseline that are polished at most.
 POLISHED_BASELINES = 20
 
@@ -37,17 +39,19 @@ class Maker:
     def prepare(self):
         """Makes what all zoos need. Fails where the folder's cells were made by another recipe or other programs."""
         recipe = self.folder / "recipe.json"
-        said = json.loads(json.dumps(asdict(self.rig) | {"polished_baselines": POLISHED_BASELINES}))
         # A rig and its control share the folder.
-        del said["about"], said["control_of"]
-        said["programs"] = [digest(program) for program in (self.pdiff, self.zoo)]
-        if self.rig.published:
+        rig = replace(self.rig, about="", control_of="")
+        said = {**asdict(rig), "budgets": rig.budgets, "polished_baselines": POLISHED_BASELINES, "images": IMAGES}
+        said |= {program.name: digest(program) for program in [self.pdiff, self.zoo, *SCRIPTS]}
+        if rig.published:
             # Cells without the rival that needs it are other cells.
-            said["pytorch"] = self.pytorch is not None
+            said["PyTorch"] = self.pytorch is not None
+        said = json.loads(json.dumps(said))
         if not recipe.exists():
             write(recipe, said)
-        elif json.loads(recipe.read_text()) != said:
-            raise SystemExit(f"bench-quality: {self.folder}: was made by another recipe or other programs; remove it to make it again")
+        made_by = json.loads(recipe.read_text())
+        if other := [key for key in {**said, **made_by} if said.get(key) != made_by.get(key)]:
+            raise SystemExit(f"bench-quality: {self.folder}: was made by another {', '.join(other)}; remove it to make it again")
         fetch(self.rig)
         if self.rig.is_taught:
             export = [self.zoo, "export", *self.rig.network.split(), "-o"]
@@ -116,6 +120,7 @@ class Maker:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
         sets = {}
         if self.rig.control_of:
+            # The rig's own table has the other baselines.
             command += ["--baseline", FULL_RANK]
             sets[TAUGHT] = self.taught(collection, zoo_seed, generator_seed)
             sets[CONTROL] = self.control(generator, generator_seed)
@@ -193,6 +198,9 @@ class Maker:
         return generator
 
     def train(self, collection, seed, options, generator):
+        # What goes on from a checkpoint would be timed from there.
+        for checkpoint in generator.parent.glob(f"{generator.name}.*checkpoint"):
+            checkpoint.unlink()
         command = [self.pdiff, "train", collection, "--seed", seed, *options.split()]
         return self.measured([*command, "-o", generator])
 
@@ -201,25 +209,22 @@ class Maker:
 
     def taught(self, collection, zoo_seed, generator_seed):
         """Networks of a generator that also learned from the training images which networks work."""
-        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-taught"
-        if not folder.exists():
-            took = self.teach(collection, generator_seed, self.by_examples, folder)
-            self.took("teaching", took, zoo_seed, generator_seed)
-        return folder
+        return self.taught_once("teaching", "taught", self.by_examples, collection, zoo_seed, generator_seed)
 
     def distilled(self, collection, zoo_seed, generator_seed):
         """Networks of a generator that also learned from its snapshots what networks do."""
-        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-distilled"
-        if not folder.exists():
-            told = f"{self.rig.distilling or self.rig.teaching} --distill"
-            took = self.teach(collection, generator_seed, told, folder)
-            self.took("distilling", took, zoo_seed, generator_seed)
-        return folder
+        told = f"{self.rig.distilling or self.rig.teaching} --distill"
+        return self.taught_once("distilling", "distilled", told, collection, zoo_seed, generator_seed)
 
-    def took(self, what, measured, zoo_seed, generator_seed):
-        """Keeps what `measured` gave of a training."""
-        times, (seconds, held) = self.times(zoo_seed, generator_seed), measured
-        write(times, {**json.loads(times.read_text()), what: seconds, f"{what}_bytes": held})
+    def taught_once(self, what, called, told, collection, zoo_seed, generator_seed):
+        """A folder of a taught generator's networks; what its training took is kept as `what`."""
+        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-{called}"
+        if not folder.exists():
+            part, (seconds, held) = self.teach(collection, generator_seed, told, folder)
+            times = self.times(zoo_seed, generator_seed)
+            write(times, {**json.loads(times.read_text()), what: seconds, f"{what}_bytes": held})
+            part.rename(folder)
+        return folder
 
     @property
     def by_examples(self):
@@ -227,15 +232,15 @@ class Maker:
         return f"{self.rig.teaching} --probe {self.probe}/probe.safetensors"
 
     def teach(self, collection, seed, told, folder):
-        """Makes a folder of a taught generator's networks, and gives what its training took, as `measured` does."""
+        """Makes a folder's generator and its networks, not yet in place: where they are, and what `measured` gave of the
+        training."""
         generator = folder.with_suffix(".pdiff")
         told = f"{self.rig.training} {told} --spec {self.probe}/spec.json"
         took = self.train(collection, seed, told, generator)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         self.sample(generator, seed, part)
-        part.rename(folder)
-        return took
+        return part, took
 
     def control(self, generator, seed):
         """Networks of a generator that was taught as long, on noise in place of the zoo."""
@@ -247,7 +252,8 @@ class Maker:
             self.folder_once(noise, lambda part: self.run([*command, part]))
             shutil.rmtree(collection, ignore_errors=True)
             self.run([self.pdiff, "collect", collection, *sorted(noise.glob("*.safetensors"))])
-            self.teach(collection, seed, self.by_examples, folder)
+            part, _ = self.teach(collection, seed, self.by_examples, folder)
+            part.rename(folder)
         return folder
 
     def published_flow(self, generator, seed):

@@ -195,7 +195,7 @@ def verdicts(rows):
     """Sentences on one table: for each of ours the best baseline at any distance and at a new member's, and what its
     spread, place and errors say against its score. Of a control's table, what that shows."""
     if CONTROL in rows:
-        return [controlled(rows)]
+        return [controlled(rows), *doubts(TAUGHT, rows), *doubts(CONTROL, rows)]
     said = []
     for name in OURS:
         if name in rows:
@@ -252,6 +252,7 @@ def compared(name, rows):
 def doubts(name, rows):
     """What speaks against a set, whatever it scores."""
     ours, said = rows[name], []
+    name = f"networks {name}" if name == CONTROL else name
     low, high = DISPERSION
     spread = ours["disp"][0]
     if ours["novel"][0] < 0.5 * distance(rows):
@@ -303,14 +304,15 @@ def shown(row, column):
     return text.replace("0.", ".") if 0 <= mean < 1 else text
 
 
-def cost(made):
+def cost(made, is_taught):
     """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, alignment, training,
     sampling; the most memory that its training held, and the bytes that zoo and generator take."""
     cells = [cell for _, _, budget, cell in made if budget == "weights only"]
     seconds = [cell["seconds"] for cell in cells]
     mean = lambda values: sum(values) / len(values)
-    average = lambda key: mean([s[key] for s in seconds]) if all(key in s for s in seconds) else None
-    training, teaching = average("training"), average("teaching")
+    average = lambda key: mean([s[key] for s in seconds])
+    training = average("training")
+    teaching, distilling = [average(key) if is_taught else None for key in ("teaching", "distilling")]
     held = max(s[key] for s in seconds for key in s if key.endswith("_bytes"))
     snapshots = mean([cell["generator"]["snapshots"] for cell in cells])
     # Those that are held out were made with the zoo, and are no part of its price.
@@ -324,7 +326,7 @@ def cost(made):
         "alignment_seconds": alignment,
         "training_seconds": training,
         "teaching_seconds": teaching,
-        "distilling_seconds": average("distilling"),
+        "distilling_seconds": distilling,
         "training_bytes": held,
         "seconds_a_member": member,
         "seconds_a_sample": sample,

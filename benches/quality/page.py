@@ -1,16 +1,16 @@
 """Tables and pictures of what was measured, put between the markers of docs/benchmarks.md."""
 
 from figures import COLUMNS, OURS, TARGETS, shown, verdicts
-from goals import goals
+from goals import KINDS, goals, is_beyond
 
 BEGIN = "<!-- quality: begin, written by make bench-quality -->"
 END = "<!-- quality: end -->"
-SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "shift", "NP0.5", "NP1", "ens", "nll", "ece"]
+SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "shift", "NP0.5", "NP1", "NP2", "NP4", "ens", "nll", "ece"]
 
 
 def markdown(results, images):
     """The section of all rigs; `images` is where the pictures lie, seen from the page."""
-    parts = ["### Goals\n", reached(results)]
+    parts = ["### Goals\n", goals_of(results)]
     for name, rig in results.items():
         parts.append(f"### {name}: {rig['about']}, kind {rig['kind']} (`make bench-quality RIG={name}`)\n")
         parts.append(f"![Accuracy against distance]({images}/quality-{name}.svg)\n")
@@ -22,12 +22,25 @@ def markdown(results, images):
     return "\n".join(parts)
 
 
-def reached(results):
-    """Every goal beside what was measured."""
+def goals_of(results):
+    """Every goal beside what was measured: how many are reached, those by their own budget, those with data beyond it."""
+    judged = [(name, *goal) for name, rig in results.items() for goal in goals(name, rig)]
+    counted = ["| of | goals | reached |", "| --- | ---: | ---: |"]
+    for kind, is_of in KINDS.items():
+        reached = [is_reached for _, budget, *_, is_reached in judged if is_of(budget)]
+        if reached:
+            counted.append(f"| {kind} | {len(reached)} | {sum(reached)} |")
+    within, beyond = ([goal for goal in judged if is_beyond(goal[1]) == which] for which in (False, True))
+    parts = ["\n".join(counted) + "\n", measured(within)]
+    if beyond:
+        parts += ["**The same goals where the generator saw training images**, which no goal's budget has:\n", measured(beyond)]
+    return "\n".join(parts)
+
+
+def measured(judged):
     lines = ["| rig | budget | goal | measured | |", "| --- | --- | --- | --- | --- |"]
-    for name, rig in results.items():
-        for budget, goal, measured, is_reached in goals(name, rig):
-            lines.append(f"| {name} | {budget} | {goal} | {measured} | {'reached' if is_reached else '**missed**'} |")
+    for name, budget, goal, text, is_reached in judged:
+        lines.append(f"| {name} | {budget} | {goal} | {text} | {'reached' if is_reached else '**missed**'} |")
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +103,7 @@ def picture(rows):
         x, y = ((dot[axis] - low) / (high - low) for axis, (low, high) in enumerate(spans))
         return LEFT + x * WIDTH, TOP + (1 - y) * HEIGHT
 
-    total = LEFT + WIDTH + LEGEND, TOP + HEIGHT + 50
+    total = LEFT + WIDTH + LEGEND, TOP + max(HEIGHT + 50, 16 * (len(dots) + 1))
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" '
         'font-size="12">',

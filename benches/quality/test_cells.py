@@ -1,5 +1,6 @@
 """Tests of what programs are told: `python3 -m unittest discover -s benches/quality`."""
 
+import json
 import tempfile
 import unittest
 from dataclasses import replace
@@ -40,6 +41,18 @@ class TrainingTest(unittest.TestCase):
                     self.assertEqual(sorted(set(options)), sorted(options), command)
 
 
+class TimesTest(unittest.TestCase):
+    def test_what_teaching_took_is_kept_before_its_networks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = Told(Path(folder), RIGS["i-mlp"])
+            maker.times(1, 1).write_text("{}")
+            left = Path(folder) / "z1-g1-taught.pdiff.behaviour.checkpoint"
+            left.write_text("")
+            maker.taught("zoo", 1, 1)
+            self.assertEqual(json.loads(maker.times(1, 1).read_text()), {"teaching": 0.0, "teaching_bytes": 0})
+            self.assertFalse(left.exists())
+
+
 class FolderTest(unittest.TestCase):
     def test_a_rig_and_its_control_share_a_folder(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +63,7 @@ class FolderTest(unittest.TestCase):
                 maker.probe.mkdir(exist_ok=True)
             made[0].prepare()
             made[1].prepare()
-            with self.assertRaises(SystemExit):
+            with self.assertRaisesRegex(SystemExit, "another network, recipe"):
                 made[2].prepare()
 
 

@@ -47,7 +47,7 @@ pub fn check(
         let same = got.len() == expected.len() && off <= TOLERANCE * largest;
         if !same || got.iter().any(|x| !x.is_finite()) {
             return Err(Error::Mismatch(format!(
-                "the symmetry group {name} changes the function, by {off:e} of {largest:e}; correct its places in the spec"
+                "the symmetry group {name} changes the function, by {off:.2e} of {largest:.2e}; correct its places in the spec"
             )));
         }
     }

@@ -1,5 +1,6 @@
 //! The symmetry spec: what a JSON file says about an architecture.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
@@ -75,11 +76,16 @@ impl Spec {
 
     /// Reads a spec's JSON text, which messages call `name`.
     pub fn parse(text: &str, name: &str) -> Result<Spec> {
-        serde_json::from_str(text).map_err(|error| {
+        let wrong = |error: &dyn Display| {
             Error::invalid(format!(
                 "{name}: {error}; a symmetry spec is as docs/formats.md describes it"
             ))
-        })
+        };
+        // serde takes a list for an object's fields in their order.
+        if text.trim_start().starts_with('[') {
+            return Err(wrong(&"a list, not an object"));
+        }
+        serde_json::from_str(text).map_err(|error| wrong(&error))
     }
 }
 
@@ -100,7 +106,12 @@ mod tests {
         let written = serde_json::to_string(&spec).unwrap();
         assert!(!written.contains("repeat"), "{written}");
         assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), spec);
-        for wrong in [text.replace("axis", "axes"), "7".into(), "{".into()] {
+        for wrong in [
+            text.replace("axis", "axes"),
+            "7".into(),
+            "{".into(),
+            "[]".into(),
+        ] {
             fs::write(&path, wrong).unwrap();
             let error = Spec::read(&path).unwrap_err();
             assert_eq!(error.status(), 1);

@@ -22,6 +22,7 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     assert!(said["before"].as_f64().unwrap() > 1.0);
     // All are one network in other orders.
     assert!(said["after"].as_f64().unwrap() < 1e-6, "{said}");
+    assert_eq!(said["checked"], false);
     let (zoo, aligned) = (
         Collection::open(&place.path("zoo")).unwrap(),
         Collection::open(&place.path("aligned")).unwrap(),
@@ -41,7 +42,7 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
     place.prints(&["collect", "aligned", checkpoint, "--condition", "speed=2"]);
 
     fs::write(place.path("spec.json"), spec.to_string()).unwrap();
-    place.prints(&[
+    let said = place.prints(&[
         "align",
         "zoo",
         "-o",
@@ -51,6 +52,7 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
         "--threads",
         "1",
     ]);
+    assert!(said.contains("has no chain"), "{said}");
     let error = place.fails(&["align", "zoo", "-o", "by-spec"]);
     assert!(error.contains("is there already"), "{error}");
     let wrong = spec.to_string().replace("fc2.weight", "fc3.weight");
@@ -75,7 +77,9 @@ fn an_aligned_copy_has_one_order_of_units_and_the_rest_as_it_was() {
         "spec.json",
         "--balance",
     ];
-    assert!(place.json(&balanced)["after"].as_f64().unwrap() < 1e-5);
+    let said = place.json(&balanced);
+    assert!(said["after"].as_f64().unwrap() < 1e-5, "{said}");
+    assert_eq!(said["checked"], true);
     let balanced = Collection::open(&place.path("balanced")).unwrap();
     assert_eq!(balanced.symmetry().unwrap().scalings[0].name, "fc1");
     assert!(balanced.weights(0) != zoo.weights(0));

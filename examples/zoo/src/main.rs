@@ -15,6 +15,8 @@ mod score;
 mod train;
 mod training;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 #[derive(Parser)]
@@ -34,12 +36,18 @@ enum Command {
     Export(export::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
+fn main() -> ExitCode {
+    let done = match Command::parse() {
         Command::Train(options) => train::run(&options),
         Command::Population(options) => population::run(&options),
         Command::Score(options) => score::run(&options),
         Command::Polish(options) => polish::run(&options),
         Command::Export(options) => export::run(&options),
+    };
+    // One line, whatever RUST_BACKTRACE says: `pdiff evaluate` shows a program's last.
+    if let Err(error) = done {
+        eprintln!("zoo: {error:#}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }

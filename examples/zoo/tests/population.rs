@@ -21,6 +21,7 @@ const COMMON: [&str; 8] = [
 
 fn zoo(command: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_zoo"))
+        .env("RUST_BACKTRACE", "1")
         .arg(command)
         .args(COMMON)
         .args(arguments)
@@ -259,6 +260,7 @@ fn what_cannot_be_trained_is_said_in_one_line() {
             !output.status.success() && stderr.contains(part),
             "{stderr}"
         );
+        assert!(!stderr.contains("backtrace"), "{stderr}");
         assert!(!path.exists());
     };
     says(&["--members", "0"], "at least 1");

@@ -46,12 +46,20 @@ pub fn run(args: &Align) -> Result<Answer> {
         },
     )?;
     drop(meter);
+    let checked = aligned.spec.chain.is_some();
+    let unchecked = match checked {
+        true => "",
+        false => {
+            "No network was run to check the spec, which has no chain: see that aligned snapshots score as before\n"
+        }
+    };
     Ok(Answer {
-        text: format!("{}: {aligned}\n", args.output.display()),
+        text: format!("{}: {aligned}\n{unchecked}", args.output.display()),
         json: json!({
             "collection": args.output,
             "snapshots": aligned.snapshots,
             "groups": aligned.spec.permutations.len(),
+            "checked": checked,
             "before": aligned.before,
             "after": aligned.after,
         }),

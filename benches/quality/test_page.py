@@ -1,0 +1,34 @@
+"""Tests of what is written: `python3 -m unittest discover -s benches/quality`."""
+
+import json
+import re
+import unittest
+from pathlib import Path
+
+import page
+from goals import KINDS, goals
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+RESULTS = json.loads((DOCS / "results/quality.json").read_text())
+
+
+class PageTest(unittest.TestCase):
+    def test_the_page_has_what_was_measured(self):
+        text = (DOCS / "benchmarks.md").read_text()
+        self.assertEqual(page.inserted(text, page.markdown(RESULTS, "images")), text)
+
+    def test_the_pictures_have_what_was_measured(self):
+        for name, rig in RESULTS.items():
+            picture = (DOCS / f"images/quality-{name}.svg").read_text()
+            self.assertEqual(page.picture(rig["budgets"]["weights only"]), picture)
+            height = float(re.search(r'viewBox="0 0 \d+ (\d+)"', picture)[1])
+            self.assertLess(max(float(y) for y in re.findall(r' y="([\d.]+)"', picture)), height)
+
+    def test_every_goal_is_counted_once(self):
+        for name, rig in RESULTS.items():
+            for budget, *_ in goals(name, rig):
+                self.assertEqual(sum(is_of(budget) for is_of in KINDS.values()), 1, budget)
+
+
+if __name__ == "__main__":
+    unittest.main()
