@@ -212,7 +212,7 @@ def together(budgets):
     for mine in learned(rows):
         ours = rows[mine]
         accuracy, likelihood = stored(budgets, "ens", max), stored(budgets, "nll", min)
-        text = f"{ten(ours)} for {shown(accuracy, 'ens')} and {shown(likelihood, 'nll')}"
+        text = f"{ten(ours)} for {shown(accuracy, 'ens')} (nll {shown(likelihood, 'nll')})"
         reached = ours["ens"][0] >= accuracy["ens"][0] and ours["nll"][0] <= likelihood["nll"][0]
         goal = "ten together no worse than stored members polished as long, or not at all"
         yield called("polish 10%", mine), goal, text, reached
@@ -220,7 +220,7 @@ def together(budgets):
 
 def ten(row):
     """What ten networks are worth together."""
-    return f"{shown(row, 'ens')} (negative log-likelihood {shown(row, 'nll')})"
+    return f"{shown(row, 'ens')} (nll {shown(row, 'nll')})"
 
 
 def is_far(rows, mine):
