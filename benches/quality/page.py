@@ -31,7 +31,9 @@ def goals_of(results):
         if reached:
             counted.append(f"| {kind} | {len(reached)} | {sum(reached)} |")
     within, beyond = ([goal for goal in judged if is_beyond(goal[1]) == which] for which in (False, True))
-    parts = ["\n".join(counted) + "\n", measured(within)]
+    parts = ["\n".join(counted) + "\n"]
+    if within:
+        parts.append(measured(within))
     if beyond:
         parts += ["**The same goals where the generator saw training images**, which no goal's budget has:\n", measured(beyond)]
     return "\n".join(parts)
