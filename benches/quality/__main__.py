@@ -39,11 +39,12 @@ def main():
     if missing := [name for name in ("pdiff", "zoo") if not (options.programs / name).exists()]:
         parser.error(f"{options.programs}: no {missing[0]} there; run make build, or name the folder with --programs")
     pytorch = found(options.pytorch)
-    asked = options.rigs or [name for name in usual if pytorch or not rigs[name].control_of]
-    without = [name for name in options.rigs or usual if not pytorch and rigs[name].control_of]
+    asked = options.rigs or list(usual)
+    without = [name for name in asked if rigs[name].control_of and not pytorch]
     if without and options.rigs:
         parser.error(f"{without[0]}: {options.pytorch} has no PyTorch; run make pytorch")
     for name in without:
+        asked.remove(name)
         print(f"{name}: left out, as {options.pytorch} has no PyTorch; run make pytorch", flush=True)
     _lock = locked(options.build)
     makers = {name: maker(name, rigs[name], pytorch, options) for name in asked}

@@ -19,7 +19,7 @@ def grouped(rigs, folders):
 
 def rounds(work, jobs):
     """[(part of the work, how much of it at a time)]: what is left over of the last round shares all processors."""
-    jobs = max(1, min(jobs, len(work)))
+    jobs = max(1, jobs)
     rest = len(work) % jobs
     parts = [(work[: len(work) - rest], jobs), (work[len(work) - rest :], rest)]
     return [part for part in parts if part[0]]
