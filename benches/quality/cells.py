@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # from 8 s to 90 s, and sleeping at once, of which thousands of small operations each wait to wake up, from 12 s to 34 s.
 ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000", "RUST_BACKTRACE": "0"}
 # Test images that networks are scored on; the zoo's scorer takes half as many for selection.
-IMAGES = 4000
+IMAGES = 2000
 # What makes cells, beside the programs.
 SCRIPTS = [Path(__file__).with_name(name) for name in ("cells.py", "noise.py", "published_flow.py", "snapshots.py")]
 # Networks of each baseline that are polished at most.
