@@ -52,17 +52,22 @@ def main():
     made, begin = {name: [] for name in makers}, time.monotonic()
     for zoos, jobs in rounds(work, options.jobs):
         with ThreadPoolExecutor(jobs, initializer=take, initargs=[shares(jobs)]) as pool:
-            begun = [pool.submit(lambda names, seed: {name: makers[name].make(seed) for name in names}, *zoo) for zoo in zoos]
+            begun = [pool.submit(cells_of, makers, names, seed) for names, seed in zoos]
             try:
                 # A rig's tables come when its last zoo is done.
-                for zoo in as_completed(begun):
-                    for name, cells in zoo.result().items():
+                for done in as_completed(begun):
+                    for name, cells in done.result().items():
                         made[name] += cells
                         if len({seed for seed, *_ in made[name]}) == len(rigs[name].zoo_seeds):
                             report(name, rigs[name], made[name], not options.short)
                             print(f"{name}: done after {(time.monotonic() - begin) / 60:.1f} min", flush=True)
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+def cells_of(makers, names, zoo_seed):
+    """{rig: cells} of the rigs that share a zoo."""
+    return {name: makers[name].make(zoo_seed) for name in names}
 
 
 def locked(build):
@@ -91,6 +96,9 @@ def report(name, rig, cells, is_kept):
     result = {
         "about": rig.about,
         "kind": rig.kind,
+        "zoo_seeds": rig.zoo_seeds,
+        "generator_seeds": rig.generator_seeds,
+        "images": rig.images,
         "budgets": figures.budgets(cells),
         "cost": None if rig.control_of else figures.cost(cells, rig.is_taught),
         "rivals": [figures.CONTROL] if rig.control_of else [figures.PUBLISHED] * bool(rig.published),
@@ -105,6 +113,7 @@ def report(name, rig, cells, is_kept):
         publish(name, result)
     else:
         print(page.goals_of({name: result}))
+        # Drawn all the same, so that what cannot be drawn fails here too.
         page.picture(result["budgets"]["weights only"])
 
 
@@ -122,7 +131,7 @@ def publish(name, result):
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known[name] = result
     results = {name: known[name] for name in KNOWN if name in known}
-    section = page.inserted(PAGE.read_text(), page.markdown(results, "images"))
+    section = page.inserted(PAGE.read_text(), page.markdown(results))
     write(RESULTS, results)
     (IMAGES / f"quality-{name}.svg").write_text(page.picture(result["budgets"]["weights only"]))
     PAGE.write_text(section)

@@ -20,8 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 # libtorch's threads spin for a moment while they wait, and then sleep: spinning on beside other work took training
 # from 8 s to 90 s, and sleeping at once, of which thousands of small operations each wait to wake up, from 12 s to 34 s.
 ENVIRONMENT = {**os.environ, "GOMP_SPINCOUNT": "20000", "RUST_BACKTRACE": "0"}
-# Test images that networks are scored on; the zoo's scorer takes half as many for selection.
-IMAGES = 2000
 # What makes cells, beside the programs.
 SCRIPTS = [Path(__file__).with_name(name) for name in ("cells.py", "noise.py", "published_flow.py", "snapshots.py")]
 # Networks of each baseline that are polished at most.
@@ -41,7 +39,7 @@ class Maker:
         recipe = self.folder / "recipe.json"
         # A rig and its control share the folder.
         rig = replace(self.rig, about="", control_of="")
-        said = {**asdict(rig), "budgets": rig.budgets, "polished_baselines": POLISHED_BASELINES, "images": IMAGES}
+        said = {**asdict(rig), "budgets": rig.budgets, "polished_baselines": POLISHED_BASELINES, "images": rig.images}
         said |= {program.name: digest(program) for program in [self.pdiff, self.zoo, *SCRIPTS]}
         if rig.published:
             # Cells without the rival that needs it are other cells.
@@ -64,8 +62,8 @@ class Maker:
             for budget, polishes in self.rig.budgets.items():
                 cells = []
                 for rate, polish in polishes.items():
-                    called = "control" if self.rig.control_of else budget.replace(" ", "-").replace("%", "")
-                    name = f"z{zoo_seed}-g{generator_seed}-{called}{rate}"
+                    what = "control" if self.rig.control_of else budget.replace(" ", "-").replace("%", "")
+                    name = f"z{zoo_seed}-g{generator_seed}-{what}{rate}"
                     file = self.folder / f"{name}.json"
                     if not file.exists():
                         print(f"{self.folder.name}: {name}", flush=True)
@@ -114,7 +112,9 @@ class Maker:
             samples, baselines = min(samples, self.rig.polished), min(baselines, POLISHED_BASELINES)
         command = [self.pdiff, "evaluate", generator, "-n", samples, "--seed", generator_seed]
         command += ["--baseline-count", baselines, "--held-out", held_out, "-o", evaluation]
-        images = f"--skip {self.rig.skipped} --images {IMAGES}"
+        first_image, last_image = self.rig.images
+        # The zoo's scorer takes half as many images for selection.
+        images = f"--skip {first_image - 1} --images {last_image - first_image + 1}"
         command += ["--score", f"{quoted(self.zoo)} score {network} {images} --probabilities {{files}}"]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
@@ -216,9 +216,9 @@ class Maker:
         told = f"{self.rig.distilling or self.rig.teaching} --distill"
         return self.taught_once("distilling", "distilled", told, collection, zoo_seed, generator_seed)
 
-    def taught_once(self, what, called, told, collection, zoo_seed, generator_seed):
+    def taught_once(self, what, suffix, told, collection, zoo_seed, generator_seed):
         """A folder of a taught generator's networks; what its training took is kept as `what`."""
-        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-{called}"
+        folder = self.folder / f"z{zoo_seed}-g{generator_seed}-{suffix}"
         if not folder.exists():
             part, (seconds, held) = self.teach(collection, generator_seed, told, folder)
             times = self.times(zoo_seed, generator_seed)

@@ -7,6 +7,7 @@ differences within each cell, as zoos differ by more.
 """
 
 import math
+import re
 
 # How each figure of a row is reached, and how many digits it is shown with.
 COLUMNS = {
@@ -17,8 +18,8 @@ COLUMNS = {
     "best": (("best_of",), 4),
     "overlap": (("overlap",), 3),
     "w/zoo": (("overlap_zoo",), 3),
-    "novel": (("novelty",), 2),
-    "disp": (("dispersion",), 2),
+    "novel": (("novelty",), 3),
+    "disp": (("dispersion",), 3),
     "shift": (("displacement",), 2),
     "NP0.5": (("novel_and_performing", 0), 2),
     "NP1": (("novel_and_performing", 1), 2),
@@ -49,8 +50,11 @@ FULL_RANK = "Gaussian, all comp."
 SWAG = "Gaussian, SWAG"
 SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
-# A set nearer to the zoo than this share of what unseen members show is a set of copies, more or less.
+# The bounds from here on are those of the library's own verdicts, src/evaluate/verdict.rs, but for this one: what lies
+# nearer to the zoo than this share of what unseen members show is no rival of a set that does not.
 FAR = 0.9
+# A set nearer to the zoo than this share of what unseen members show is a set of copies.
+COPY = 0.5
 # A set that spreads less has collapsed, one that spreads more has come apart; of the zoo's deviation.
 DISPERSION = (0.95, 1.05)
 # What error overlap may exceed the zoo's by.
@@ -69,7 +73,7 @@ def value(row, path):
     return row
 
 
-def called(name):
+def common_name(name):
     """One name for a baseline whose choice differs from cell to cell."""
     for chosen, common in [("noise ", "tuned noise"), ("greedy soup", "greedy soup")]:
         if name.startswith(chosen):
@@ -82,7 +86,7 @@ def of_best_rates(cells):
     rows = {}
     for cell in cells:
         for row in cell["rows"]:
-            rows.setdefault(called(row["name"]), []).append(row)
+            rows.setdefault(common_name(row["name"]), []).append(row)
     best = [max(of_rates, key=lambda row: row["selection"]["mean"]) for of_rates in rows.values()]
     return {**cells[0], "rows": best}
 
@@ -105,7 +109,7 @@ def table(cells):
     for zoo_seed, generator_seed, cell in cells:
         ours = {row["name"]: row for row in cell["rows"] if row["name"] in OURS}
         for row in cell["rows"]:
-            name = called(row["name"])
+            name = common_name(row["name"])
             key = zoo_seed if name in TARGETS else (zoo_seed, generator_seed)
             found.setdefault(name, {})[key] = row
             for mine, other in ours.items():
@@ -120,7 +124,7 @@ def table(cells):
                         zoos.setdefault(zoo_seed, []).append((values[0] - values[1], *errors))
     names = sorted(found, key=lambda name: name not in (*TARGETS, *OURS, *TRAINED))
     return {
-        name: {**figures(list(found[name].values())), **above(name, differences), "apart": parted(name, apart)}
+        name: {**columns(list(found[name].values())), **margins(name, differences), "apart": parted(name, apart)}
         for name in names
     }
 
@@ -144,8 +148,9 @@ def difference(a, b):
     return [a["mean"] - b["mean"], None if None in errors else math.hypot(*errors)]
 
 
-def above(name, differences):
-    """{split: {one of ours: [mean, standard error] by which a row scores above it}}, cell by cell."""
+def margins(name, differences):
+    """{one of ours: [mean, standard error] by which a row scores above it}, cell by cell: `gain` on the selection images,
+    `gap` on the test images."""
     return {
         key: {mine: paired(differences[name, split, mine]) for mine in OURS if (name, split, mine) in differences}
         for key, split in (("gain", "selection"), ("gap", "score"))
@@ -161,7 +166,8 @@ def paired(differences):
     return [mean, max(between or 0.0, math.hypot(*within) / count)]
 
 
-def figures(rows):
+def columns(rows):
+    """{column: figure} of one row's cells."""
     found = {column: figure([value(row, path) for row in rows]) for column, (path, _) in COLUMNS.items()}
     within = [row["score"]["standard_error"] for row in rows]
     if None not in within:
@@ -202,7 +208,7 @@ def verdicts(rows):
             said += compared(name, rows) + doubts(name, rows)
     if TAUGHT not in rows and (soup := recommended(baselines(rows))):
         gain = rows[soup]["gain"][SAMPLES][0]
-        said.append(f"Use the soup: {soup} scores {gain:.4f} above the samples on selection.")
+        said.append(f"Use the soup: {soup} scores {number(gain, 4)} above the samples on selection.")
     return said
 
 
@@ -241,10 +247,9 @@ def compared(name, rows):
         row = chosen[other]
         mean, error = row["gap"][name]
         word = {1: "the baseline wins", 0: "a tie", -1: "we win"}[sure([mean, error])]
-        errors = "" if error is None else f" ± {error:.4f}"
         said.append(
-            f"Best baseline {which}: {other}, {shown(row, 'mean')} at distance {row['novel'][0]:.2f}; "
-            f"{name} {shown(ours, 'mean')} at {ours['novel'][0]:.2f}: {word} ({-mean:+.4f}{errors}){data}."
+            f"Best baseline {which}: {other}, {shown(row, 'mean')} at distance {number(row['novel'][0], 2)}; "
+            f"{name} {shown(ours, 'mean')} at {number(ours['novel'][0], 2)}: {word} ({with_error(-mean, error, 4, '+')}){data}."
         )
     return said
 
@@ -255,19 +260,19 @@ def doubts(name, rows):
     name = f"networks {name}" if name == CONTROL else name
     low, high = DISPERSION
     spread = ours["disp"][0]
-    if ours["novel"][0] < 0.5 * distance(rows):
+    if ours["novel"][0] < COPY * distance(rows):
         said.append(f"The {name} lie so near to members that they count as copies, whatever they score.")
     if spread < low:
-        said.append(f"The {name} have collapsed: they spread {spread:.2f} as far as the zoo, so their scores flatter them.")
+        said.append(f"The {name} have collapsed: they spread {number(spread, 2)} as far as the zoo, so their scores flatter them.")
     if spread > high:
-        said.append(f"The {name} are scattered: they spread {spread:.2f} as far as the zoo.")
+        said.append(f"The {name} are scattered: they spread {number(spread, 2)} as far as the zoo.")
     own, zoo = ours["overlap"], rows["zoo"]["overlap"]
     if own and zoo and own[0] > zoo[0] + OVERLAP:
-        said.append(f"The {name} are less diverse than the zoo: their errors overlap by {own[0]:.3f}, members' by {zoo[0]:.3f}.")
+        said.append(f"The {name} are less diverse than the zoo: their errors overlap by {number(own[0], 3)}, members' by {number(zoo[0], 3)}.")
     off = math.sqrt(max(0.0, ours["shift"][0] ** 2 - spread**2))
     if off > OFF_CENTRE:
         said.append(
-            f"The {name} lie about a centre of their own, {off:.2f} of a deviation off the zoo's, which adds to their distance."
+            f"The {name} lie about a centre of their own, {number(off, 2)} of a deviation off the zoo's, which adds to their distance."
         )
     return said
 
@@ -277,11 +282,11 @@ def controlled(rows):
     row, ours = rows[CONTROL], rows[TAUGHT]
     mean, error = row["gap"][TAUGHT]
     word = {1: "the control is above", 0: "no difference that can be seen", -1: "the zoo's directions help"}
-    errors = "" if error is None else f" ± {error:.4f} over networks of one training of each"
+    errors = "" if error is None else " over networks of one training of each"
     return (
         f"Control, {CONTROL} of the zoo's mean and deviations, from the same data: {shown(row, 'mean')} at distance "
-        f"{row['novel'][0]:.2f}, dispersion {row['disp'][0]:.2f}, N&P(1) {shown(row, 'NP1')} for {shown(ours, 'NP1')}: "
-        f"{word[sure([mean, error])]} ({-mean:+.4f}{errors})."
+        f"{number(row['novel'][0], 2)}, dispersion {number(row['disp'][0], 2)}, N&P(1) {shown(row, 'NP1')} for {shown(ours, 'NP1')}: "
+        f"{word[sure([mean, error])]} ({with_error(-mean, error, 4, '+')}{errors})."
     )
 
 
@@ -295,24 +300,32 @@ def recommended(baselines):
     return max(better, key=better.get, default=None)
 
 
+def number(value, digits, sign=""):
+    """As tables have it: .9 for 0.9; with `sign` as of a format."""
+    return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
+
+
+def with_error(value, error, digits, sign=""):
+    return number(value, digits, sign) + ("" if error is None else f" ± {number(error, digits)}")
+
+
 def shown(row, column):
-    figures, digits = row.get(column), COLUMNS[column][1]
-    if figures is None:
-        return "-"
-    mean, error, _ = figures
-    text = f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if error is not None else "")
-    return text.replace("0.", ".") if 0 <= mean < 1 else text
+    figure, digits = row.get(column), COLUMNS[column][1]
+    return "-" if figure is None else with_error(*figure[:2], digits)
 
 
 def cost(made, is_taught):
-    """From how many networks on a generator, taught where one is, is cheaper than training them: zoo, alignment, training,
-    sampling; the most memory that its training held, and the bytes that zoo and generator take."""
+    """What a rig's zoo and generators take, and from how many networks on a generator of each kind is cheaper than training
+    them: zoo, alignment, its training, sampling. Room is told in networks' files: those of zoo and generator."""
     cells = [cell for _, _, budget, cell in made if budget == "weights only"]
     seconds = [cell["seconds"] for cell in cells]
     mean = lambda values: sum(values) / len(values)
     average = lambda key: mean([s[key] for s in seconds])
-    training = average("training")
-    teaching, distilling = [average(key) if is_taught else None for key in ("teaching", "distilling")]
+    # A taught generator's training is a part of its teaching.
+    kinds = {"untaught": "training"}
+    if is_taught:
+        kinds |= {"distilled": "distilling", "taught by data": "teaching"}
+    training = {kind: average(key) for kind, key in kinds.items()}
     held = max(s[key] for s in seconds for key in s if key.endswith("_bytes"))
     snapshots = mean([cell["generator"]["snapshots"] for cell in cells])
     # Those that are held out were made with the zoo, and are no part of its price.
@@ -320,18 +333,19 @@ def cost(made, is_taught):
     member = average("zoo") / (snapshots + held_out)
     zoo, alignment = member * snapshots, mean([cell["alignment"] for cell in cells])
     sample = mean([s["sampling"] / s["samples"] for s in seconds])
+    zoo_bytes, generator_bytes = (mean([cell["bytes"][of] for cell in cells]) for of in ("zoo", "generator"))
     saved = member - sample
     return {
         "zoo_seconds": zoo,
         "alignment_seconds": alignment,
         "training_seconds": training,
-        "teaching_seconds": teaching,
-        "distilling_seconds": distilling,
         "training_bytes": held,
         "seconds_a_member": member,
         "seconds_a_sample": sample,
-        "zoo_bytes": mean([cell["bytes"]["zoo"] for cell in cells]),
-        "generator_bytes": mean([cell["bytes"]["generator"] for cell in cells]),
-        # A taught generator's training is a part of its teaching.
-        "cheaper_from": math.ceil((zoo + alignment + (teaching or training)) / saved) if saved > 0 else None,
+        "zoo_bytes": zoo_bytes,
+        "generator_bytes": generator_bytes,
+        "room": math.ceil((zoo_bytes + generator_bytes) / (zoo_bytes / snapshots)),
+        "cheaper_from": {
+            kind: math.ceil((zoo + alignment + took) / saved) if saved > 0 else None for kind, took in training.items()
+        },
     }

@@ -1,25 +1,46 @@
 """Tables and pictures of what was measured, put between the markers of docs/benchmarks.md."""
 
-from figures import COLUMNS, OURS, TARGETS, shown, verdicts
+from figures import COLUMNS, CONTROL, OURS, TARGETS, TRAINED, best, far, shown, verdicts
 from goals import KINDS, goals, is_beyond
 
 BEGIN = "<!-- quality: begin, written by make bench-quality -->"
 END = "<!-- quality: end -->"
-SHOWN = ["mean", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "shift", "NP0.5", "NP1", "NP2", "NP4", "ens", "nll", "ece"]
+SHOWN = ["mean", "median", "dev", "min", "best", "overlap", "w/zoo", "novel", "disp", "shift", "NP0.5", "NP1", "NP2", "NP4", "ens", "nll", "ece"]
 
 
-def markdown(results, images):
-    """The section of all rigs; `images` is where the pictures lie, seen from the page."""
-    parts = ["### Goals\n", goals_of(results)]
+def markdown(results):
+    """The section of all rigs."""
+    parts = ["### Weights alone, in short\n", summary(results), "### Goals\n", goals_of(results)]
     for name, rig in results.items():
         parts.append(f"### {name}: {rig['about']}, kind {rig['kind']} (`make bench-quality RIG={name}`)\n")
-        parts.append(f"![Accuracy against distance]({images}/quality-{name}.svg)\n")
+        parts.append(f"{made_of(rig)}\n")
+        parts.append(f"![Accuracy against distance](images/quality-{name}.svg)\n")
         for budget, rows in rig["budgets"].items():
             parts.append(f"**{budget[0].upper()}{budget[1:]}**\n")
             parts.append(table(rows))
             parts.append("\n".join(f"- {verdict}" for verdict in verdicts(rows)) + "\n")
         parts += [said + "\n" for said in closing(rig)]
     return "\n".join(parts)
+
+
+def summary(results):
+    """Ours beside new members and the best baseline that lies as far from the zoo."""
+    columns = ["mean", "novel", "disp", "overlap", "ens"]
+    titles = ["accuracy", "distance", "spread", "overlap of errors", "ten together"]
+    lines = [f"| rig | networks | {' | '.join(titles)} | best baseline from as far |", "| --- | --- |" + " ---: |" * 5 + " --- |"]
+    for name, rig in results.items():
+        rows = rig["budgets"]["weights only"]
+        if CONTROL in rows:
+            continue
+        members = {**rows["held-out"], "ens": rows["zoo"]["ens"]}
+        lines.append(f"| **{name}** | new members | {' | '.join(shown(members, column) for column in columns)} | |")
+        for mine in OURS:
+            if mine in rows:
+                rivals = far(rows, mine)
+                other = best(rivals, mine) if rivals else None
+                rival = f"{shown(rivals[other], 'mean')}, {other}" if other else "none"
+                lines.append(f"| | {mine} | {' | '.join(shown(rows[mine], column) for column in columns)} | {rival} |")
+    return "\n".join(lines) + "\n"
 
 
 def goals_of(results):
@@ -55,12 +76,20 @@ def table(rows):
     return "\n".join(lines) + "\n"
 
 
+def made_of(rig):
+    """Which zoos, generators and images the figures are of."""
+    zoos, generators = (" and ".join(map(str, rig[of])) for of in ("zoo_seeds", "generator_seeds"))
+    first, last = rig["images"]
+    return f"Zoos of seed {zoos}, generators of seed {generators}, test images {first:,} to {last:,}."
+
+
 def warned(gates):
     """What the library's own gates say of the generators that are judged; {generator: [verdicts of those that failed]}."""
     failed = [f"{generator} ({'; '.join(verdicts)})" for generator, verdicts in gates.items() if verdicts]
     if not failed:
         return f"All {len(gates)} generators pass the library's gates."
-    return f"{len(failed)} of {len(gates)} generators do not pass the library's gates: {', '.join(failed)}."
+    fail = "fails" if len(failed) == 1 else "fail"
+    return f"{len(failed)} of {len(gates)} generators {fail} the library's gates: {', '.join(failed)}."
 
 
 def closing(rig):
@@ -70,19 +99,17 @@ def closing(rig):
 
 
 def price(cost):
-    taught = cost["teaching_seconds"] is not None
-    generator = cost["teaching_seconds" if taught else "training_seconds"]
-    others = f" ({cost['distilling_seconds']:.0f} s distilled, {cost['training_seconds']:.0f} s untaught)" if taught else ""
-    aligned = f", {cost['alignment_seconds']:.0f} s to align" if cost["alignment_seconds"] else ""
+    each = lambda values, unit: ", ".join(f"{kind} {value:,.0f}{unit}" for kind, value in values.items())
+    aligned = f" and {cost['alignment_seconds']:.0f} s to align" if cost["alignment_seconds"] else ""
     begin = (
-        f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s; "
-        f"the zoo took {cost['zoo_seconds']:.0f} s{aligned} and takes {cost['zoo_bytes'] / 1e6:.1f} MB, "
-        f"the generator {generator:.0f} s{others}, {cost['training_bytes'] / 1e9:.2f} GB of memory at its most "
-        f"and {cost['generator_bytes'] / 1e6:.1f} MB: "
+        f"A member takes {cost['seconds_a_member']:.3g} s to train and a sample {cost['seconds_a_sample']:.2g} s. The zoo "
+        f"took {cost['zoo_seconds']:.0f} s{aligned}, a generator {each(cost['training_seconds'], ' s')}, with "
+        f"{cost['training_bytes'] / 1e9:.2f} GB of memory at its most. The zoo takes {cost['zoo_bytes'] / 1e6:.1f} MB and a "
+        f"generator {cost['generator_bytes'] / 1e6:.1f} MB, together as much as {cost['room']:,} stored networks. "
     )
-    if cost["cheaper_from"] is None:
-        return begin + "a generator is never cheaper than training."
-    return begin + f"a generator is cheaper from {cost['cheaper_from']:,} networks on."
+    if None in cost["cheaper_from"].values():
+        return begin + "A generator is never cheaper than training."
+    return begin + f"Zoo included, a generator is cheaper than training from so many networks on: {each(cost['cheaper_from'], '')}."
 
 
 def inserted(page, section):
@@ -93,6 +120,8 @@ def inserted(page, section):
     return f"{head}{BEGIN}\n\n{section}\n{END}{rest.split(END)[1]}"
 
 
+# Of sets that are no baselines.
+COLOURS = {"#c22": OURS, "#161": TARGETS, "#a70": TRAINED}
 WIDTH, HEIGHT, LEFT, TOP, LEGEND = 420, 300, 60, 20, 240
 
 
@@ -125,7 +154,7 @@ def picture(rows):
     out.append(f'<text x="{LEFT}" y="{TOP - 6}">mean accuracy</text>')
     for number, (name, dot) in enumerate(dots.items()):
         x, y = place(dot)
-        colour = "#c22" if name in OURS else "#161" if name in TARGETS else "#468"
+        colour = next((colour for colour, names in COLOURS.items() if name in names), "#468")
         label = f'fill="{colour}">{number}'
         out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
         out.append(f'<text x="{x + 6:.1f}" y="{y - 4:.1f}" {label}</text>')

@@ -25,14 +25,14 @@ class Rig:
     steps: int = 0  # of one member, which polish is a share of
     # The highest rates of a polish of 1% and of 10%: each row has the one that is best on its selection images.
     peaks: tuple = ((1e-3, 1e-2), (3e-3, 1e-2))
-    training: str = ""  # what `pdiff train` is told; empty: its defaults
+    training: str = ""  # what every `pdiff train` is told
     teaching: str = ""  # the same of the generators that are taught by a behaviour loss
     distilling: str = ""  # what the distilled one is told in place of that, where it is another
     samples: int = 100
     baselines: int = 40  # networks of each
     polished: int = 50  # of each set but baselines that are polished at most: a polish is made at two rates
     zoo_seeds: tuple = ZOO_SEEDS
-    # Of each zoo; polish makes three cells of one, so S and I take one generator, or all would take hours longer.
+    # Of each zoo; polish makes five cells of one, so S and I take one generator, or all would take hours longer.
     generator_seeds: tuple = GENERATOR_SEEDS[:1]
     is_polished: bool = True
     published: int = 0  # training steps of the published flow that is judged beside ours; 0 for none
@@ -56,12 +56,13 @@ class Rig:
         return budgets
 
     @property
-    def skipped(self):
-        """Test images that choices or earlier tables were looked at on: the rig's own come after them.
+    def images(self):
+        """The first and the last test image, from 1 on, that networks are scored on.
 
-        Fashion-MNIST's part in the repository has no others.
+        Choices and earlier tables were looked at on those before, but for the part of Fashion-MNIST in the repository,
+        which has no others.
         """
-        return 8000 if self.data else 0
+        return (8001, 10_000) if self.data else (1, 2000)
 
 
 # One network in ten is held out; the zoos are those that are left.
@@ -214,7 +215,7 @@ SEEDS = {
     for name in ("s-mlp196", "i-mlp196")
 }
 
-# What CI runs: every stage at reduced size, on images in the repository.
+# What CI runs: every stage of a population at reduced size, on images in the repository.
 SHORT = {
     "short": Rig(
         "I",

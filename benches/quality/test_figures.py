@@ -6,6 +6,7 @@ import unittest
 
 import figures
 import goals
+import page
 
 
 def row(name, mean, selection=None, error=0.001, **other):
@@ -54,6 +55,15 @@ def table(*changes, zoos=3):
     return figures.table(cells)
 
 
+class Numbers(unittest.TestCase):
+    def test_a_zero_before_the_point_is_left_out_and_no_other(self):
+        self.assertEqual(figures.number(0.951, 2), ".95")
+        self.assertEqual(figures.number(10.049, 2), "10.05")
+        self.assertEqual(figures.number(-0.5, 1, "+"), "-.5")
+        self.assertEqual(figures.with_error(1.0, 0.001, 3), "1.000 ± .001")
+        self.assertEqual(figures.with_error(0.25, None, 2, "+"), "+.25")
+
+
 class Verdicts(unittest.TestCase):
     def test_a_sure_winner_goes_before_a_lucky_network(self):
         # The soup's only network scores higher, with an error of a network's deviation.
@@ -97,14 +107,22 @@ class Cost(unittest.TestCase):
             "generator": {"snapshots": 100},
             "rows": [{"name": "held-out", "score": {"n": 10}}],
             "alignment": 3,
-            "bytes": {"zoo": 1, "generator": 2},
+            "bytes": {"zoo": 100, "generator": 2},
         }
         return [(1, 1, "weights only", cell)]
 
     def test_a_generator_is_cheaper_once_it_is_paid_for(self):
-        self.assertEqual(figures.cost(self.made({}), False)["cheaper_from"], math.ceil((100 + 3 + 5) / 0.9))
-        taught = figures.cost(self.made({"teaching": 50, "distilling": 40}), True)
-        self.assertEqual(taught["cheaper_from"], math.ceil((100 + 3 + 50) / 0.9))
+        untaught = math.ceil((100 + 3 + 5) / 0.9)
+        cost = figures.cost(self.made({}), False)
+        self.assertEqual((cost["cheaper_from"], cost["room"]), ({"untaught": untaught}, 102))
+        cost = figures.cost(self.made({"teaching": 50, "distilling": 40}), True)
+        prices = {"untaught": untaught, "distilled": math.ceil(143 / 0.9), "taught by data": math.ceil(153 / 0.9)}
+        self.assertEqual(cost["cheaper_from"], prices)
+        said = page.price(cost)
+        self.assertIn("together as much as 102 stored networks", said)
+        self.assertTrue(said.endswith("untaught 120, distilled 159, taught by data 170."), said)
+        never = figures.cost(self.made({"sampling": 100}), False)
+        self.assertIn("never cheaper", page.price(never))
 
     def test_what_was_not_timed_has_no_price(self):
         with self.assertRaises(KeyError):
@@ -137,6 +155,12 @@ class Goals(unittest.TestCase):
         polished = table(row("stored members", 0.85), row("taught samples", 0.89))
         reached = self.reached("I", table(), polished=polished)
         self.assertFalse(reached["accuracy of a stored member polished as long, or not at all"])
+
+    def test_ten_together_after_ten_percent_are_no_copies_on_seeds(self):
+        goal = "ten together no worse than stored members polished as long, or not at all"
+        for kind, distance, expected in [("I", 0.95, True), ("I", 0.85, False), ("S", 0.85, True)]:
+            reached = self.reached(kind, table(row("taught samples", 0.95, novelty=distance)))
+            self.assertEqual(reached[goal], expected)
 
     def test_rivals_that_are_missing_and_collapse_are_misses(self):
         reached = self.reached("I", table(row("taught samples", 0.95, dispersion=0.9)), [figures.PUBLISHED])

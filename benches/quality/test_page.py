@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 import page
+from figures import CONTROL, OURS, shown
 from goals import KINDS, goals
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -15,7 +16,24 @@ RESULTS = json.loads((DOCS / "results/quality.json").read_text())
 class PageTest(unittest.TestCase):
     def test_the_page_has_what_was_measured(self):
         text = (DOCS / "benchmarks.md").read_text()
-        self.assertEqual(page.inserted(text, page.markdown(RESULTS, "images")), text)
+        self.assertEqual(page.inserted(text, page.markdown(RESULTS)), text)
+
+    def test_the_summary_has_ours_and_no_rival_that_is_nearer(self):
+        lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.summary(RESULTS).splitlines()[2:]]
+        said = {}
+        for rig, networks, accuracy, *_, rival in lines:
+            rig = rig.strip("*") or last
+            said[rig, networks], last = (accuracy, rival), rig
+        for name, rig in RESULTS.items():
+            rows = rig["budgets"]["weights only"]
+            for mine in OURS:
+                self.assertEqual((name, mine) in said, mine in rows and CONTROL not in rows)
+                if (name, mine) in said:
+                    accuracy, rival = said[name, mine]
+                    self.assertEqual(accuracy, shown(rows[mine], "mean"))
+                    if rival != "none":
+                        nearest = min(rows[mine]["novel"][0], 0.9 * rows["held-out"]["novel"][0])
+                        self.assertGreaterEqual(rows[rival.split(", ", 1)[1]]["novel"][0], nearest)
 
     def test_the_pictures_have_what_was_measured(self):
         for name, rig in RESULTS.items():

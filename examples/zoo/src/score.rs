@@ -1,4 +1,4 @@
-//! Test accuracy and predictions of network files, one JSON object per line.
+//! Test accuracy and predictions of network files, one JSON object per line: the one command that opens test images.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Options {
     architecture: architecture::Options,
     #[command(flatten)]
     data: data::Options,
-    /// Score on the first of this many test images, and half as many of selection [default: all]
+    /// Score on this many test images at most, and on half as many of selection [default: all]
     #[arg(long, value_name = "COUNT")]
     images: Option<usize>,
     /// Leave out this many test images first, such as those that something was chosen on
@@ -50,10 +50,10 @@ struct Line<'a> {
 pub fn run(options: &Options) -> Result<()> {
     let recipe = options.architecture.net.recipe();
     let mut splits = options.data.load(recipe.data)?;
-    let images = splits.test.len();
+    let there = splits.test.len();
     ensure!(
-        options.skip < images,
-        "--skip {} leaves none of the {images} test images; leave out fewer",
+        options.skip < there,
+        "--skip {} leaves none of the {there} test images; leave out fewer",
         options.skip
     );
     splits.test.skip(options.skip);

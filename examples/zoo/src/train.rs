@@ -45,7 +45,7 @@ pub struct Options {
     collections: Collections,
 }
 
-/// What is kept of each snapshot. No test images: who chooses among snapshots does so by others.
+/// What is kept of each snapshot.
 const METRICS: [&str; 3] = ["selection_accuracy", "seed", "step"];
 
 pub fn run(options: &Options) -> Result<()> {
@@ -54,8 +54,7 @@ pub fn run(options: &Options) -> Result<()> {
     let splits = options.data.load(recipe.data)?;
     let architecture = Architecture::new(&options.architecture, splits.shape())?;
     let runner = architecture.runner()?;
-    let (train, test) = (splits.images(|s| &s.train), splits.images(|s| &s.test));
-    let selection = splits.images(|s| &s.selection);
+    let (train, selection) = (splits.images(|s| &s.train), splits.images(|s| &s.selection));
     let seen = options.seen.of(train.len())?;
     if let Some(output) = &options.output {
         std::fs::create_dir_all(output)
@@ -71,10 +70,7 @@ pub fn run(options: &Options) -> Result<()> {
         augment: recipe.augment,
     };
     let mut run = trainer.begin(first, order)?;
-    let tested = |weights: &[f32]| -> Result<String> {
-        let accuracy = accuracy(&runner, weights, &test, test.len())?;
-        Ok(format!("test accuracy {accuracy:.4}"))
-    };
+    let selected = |weights: &[f32]| accuracy(&runner, weights, &selection, usize::MAX);
     eprintln!(
         "{} parameters, {seen} training images",
         architecture.parameters()
@@ -92,7 +88,8 @@ pub fn run(options: &Options) -> Result<()> {
         run.step(one_cycle(recipe.peak, lr, step as f64 / total as f64))?;
         if (step + 1) % epoch_steps == 0 {
             let epoch = (step + 1) / epoch_steps;
-            eprintln!("epoch {epoch}/{epochs}: {}", tested(&run.weights)?);
+            let accuracy = selected(&run.weights)?;
+            eprintln!("epoch {epoch}/{epochs}: accuracy {accuracy:.4} on selection images");
         }
     }
     for (snapshot, folder) in folders.into_iter().enumerate() {
@@ -111,7 +108,7 @@ pub fn run(options: &Options) -> Result<()> {
                 weights: run.weights.clone(),
                 condition: vec![],
                 metrics: vec![
-                    accuracy(&runner, &run.weights, &selection, usize::MAX)?,
+                    selected(&run.weights)?,
                     options.seed as f64,
                     steps as f64,
                 ],
@@ -120,9 +117,9 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     println!(
-        "{} snapshots; the last has {}",
+        "{} snapshots; the last has accuracy {:.4} on selection images",
         options.snapshots,
-        tested(&run.weights)?
+        selected(&run.weights)?
     );
     Ok(())
 }
