@@ -107,11 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
                 name,
                 weights: run.weights.clone(),
                 condition: vec![],
-                metrics: vec![
-                    selected(&run.weights)?,
-                    options.seed as f64,
-                    steps as f64,
-                ],
+                metrics: vec![selected(&run.weights)?, options.seed as f64, steps as f64],
             };
             collect::push(collection, &architecture, &names, &[snapshot])?;
         }
