@@ -39,6 +39,8 @@ const OWN: f32 = 0.7;
 /// Snapshots that are asked together, which takes inputs in once for all, and the numbers that they may have (16 MB).
 const ASKED: usize = 16;
 const COPIED: usize = 1 << 22;
+/// Inputs of a minibatch whose targets are one product.
+const PLACES: usize = 16;
 /// Inputs that go through together, and parts of so many between two reports of progress.
 const TOGETHER: usize = 500;
 const PARTS: usize = 8;
@@ -194,14 +196,21 @@ impl Minibatch<'_> {
         }
         let (n, classes) = (shares.len() / m, self.of.runner.outputs());
         let each = self.places.len() * classes;
-        let (mut wanted, mut of_input) = (vec![0.0; n * each], vec![0.0; n * classes]);
-        for (at, place) in self.places.iter().enumerate() {
-            let logits = &self.of.logits[*place as usize * classes * m..][..classes * m];
-            times_transposed(&shares, logits, *m, &mut of_input);
+        let mut wanted = vec![0.0; n * each];
+        let (mut logits, mut said) = (Vec::new(), Vec::new());
+        for (block, places) in self.places.chunks(PLACES).enumerate() {
+            logits.clear();
+            for place in places {
+                let of_input = &self.of.logits[*place as usize * classes * m..];
+                logits.extend_from_slice(&of_input[..classes * m]);
+            }
+            let together = places.len() * classes;
+            said.resize(n * together, 0.0);
+            times_transposed(&shares, &logits, *m, &mut said);
+            said.chunks_exact_mut(classes).for_each(softmax);
             let rows = wanted.chunks_exact_mut(each);
-            for (row, said) in rows.zip(of_input.chunks_exact_mut(classes)) {
-                softmax(said);
-                row[at * classes..][..classes].copy_from_slice(said);
+            for (row, said) in rows.zip(said.chunks_exact(together)) {
+                row[block * PLACES * classes..][..together].copy_from_slice(said);
             }
         }
         wanted
