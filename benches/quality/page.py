@@ -1,5 +1,7 @@
 """Tables and pictures of what was measured, put between the markers of docs/benchmarks.md."""
 
+import math
+
 from figures import COLUMNS, CONTROL, OURS, TARGETS, TRAINED, best, far, shown, verdicts
 from goals import KINDS, goals, is_beyond
 
@@ -123,15 +125,17 @@ def inserted(page, section):
 # Of sets that are no baselines.
 COLOURS = {"#c22": OURS, "#161": TARGETS, "#a70": TRAINED}
 WIDTH, HEIGHT, LEFT, TOP, LEGEND = 420, 300, 60, 20, 240
+# Where a dot's number goes, as seen from the dot: the first place that nothing else has.
+BESIDE = [(6, -3), (-6, -3), (6, 4), (-6, 4), (6, 12), (-6, 12), (6, -12), (-6, -12), (6, 22), (-6, 22)]
 
 
 def picture(rows):
     """Mean score against nearest distance, one dot for each set, as SVG."""
     dots = {name: (row["novel"][0], row["mean"][0]) for name, row in rows.items()}
-    spans = [span([dot[axis] for dot in dots.values()]) for axis in (0, 1)]
+    axes = [ticks([dot[axis] for dot in dots.values()]) for axis in (0, 1)]
 
     def place(dot):
-        x, y = ((dot[axis] - low) / (high - low) for axis, (low, high) in enumerate(spans))
+        x, y = ((dot[axis] - marks[0]) / (marks[-1] - marks[0]) for axis, (marks, _) in enumerate(axes))
         return LEFT + x * WIDTH, TOP + (1 - y) * HEIGHT
 
     total = LEFT + WIDTH + LEGEND, TOP + max(HEIGHT + 50, 16 * (len(dots) + 1))
@@ -139,30 +143,59 @@ def picture(rows):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" '
         'font-size="12">',
         f'<rect width="{total[0]}" height="{total[1]}" fill="#fff"/>',
-        f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#999"/>',
     ]
-    for axis, (low, high) in enumerate(spans):
-        for k in range(5):
-            at = low + (high - low) * k / 4
-            x, y = place((at, spans[1][0]) if axis == 0 else (spans[0][0], at))
-            if axis == 0:
-                out.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{at:.2f}</text>')
-            else:
-                out.append(f'<text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{at:.3f}</text>')
+    (across, x_digits), (up, y_digits) = axes
+    for at in across:
+        x, y = place((at, up[0]))
+        out.append(f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
+        out.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{at:.{x_digits}f}</text>')
+    for at in up:
+        x, y = place((across[0], at))
+        out.append(f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{LEFT + WIDTH}" y2="{y:.1f}" stroke="#ddd"/>')
+        out.append(f'<text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{at:.{y_digits}f}</text>')
     middle = LEFT + WIDTH / 2
     out.append(f'<text x="{middle}" y="{TOP + HEIGHT + 38}" text-anchor="middle">nearest distance to the zoo</text>')
     out.append(f'<text x="{LEFT}" y="{TOP - 6}">mean accuracy</text>')
-    for number, (name, dot) in enumerate(dots.items()):
-        x, y = place(dot)
+    numbered = [(str(number), name, place(dot)) for number, (name, dot) in enumerate(dots.items())]
+    taken = [dot for *_, dot in numbered]
+    # The first ones, which the picture is about, choose the places of their numbers first and lie over the others.
+    labels = [label(number, dot, taken) for number, _, dot in numbered]
+    for (number, name, (x, y)), (label_x, label_y, anchor) in reversed([*zip(numbered, labels)]):
         colour = next((colour for colour, names in COLOURS.items() if name in names), "#468")
-        label = f'fill="{colour}">{number}'
-        out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
-        out.append(f'<text x="{x + 6:.1f}" y="{y - 4:.1f}" {label}</text>')
-        out.append(f'<text x="{LEFT + WIDTH + 16}" y="{TOP + 12 + 16 * number}" {label} {name}</text>')
+        out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" stroke="#fff"/>')
+        out.append(f'<text x="{label_x:.1f}" y="{label_y:.1f}" text-anchor="{anchor}" fill="{colour}">{number}</text>')
+        row = TOP + 12 + 16 * int(number)
+        out.append(f'<text x="{LEFT + WIDTH + 16}" y="{row}" fill="{colour}">{number} {name}</text>')
     return "\n".join(out) + "\n</svg>\n"
 
 
-def span(values):
+def label(number, dot, taken):
+    """Where a dot's number begins or ends, and which of the two; what it covers is added to the places that are taken."""
+    width = 7 * len(number)
+
+    def covered(beside):
+        x, y = dot[0] + beside[0], dot[1] + beside[1]
+        return x + (width if beside[0] > 0 else -width) / 2, y - 4
+
+    def crowd(beside):
+        middle = covered(beside)
+        others = (other for other in taken if other != dot)
+        near = sum(abs(middle[0] - x) < width / 2 + 7 and abs(middle[1] - y) < 11 for x, y in others)
+        # Left of the frame are the axis' own numbers.
+        return near + 9 * (middle[0] < LEFT)
+
+    chosen = min(BESIDE, key=crowd)
+    taken.append(covered(chosen))
+    return dot[0] + chosen[0], dot[1] + chosen[1], "start" if chosen[0] > 0 else "end"
+
+
+def ticks(values):
+    """Round numbers from below the least of the values to above the largest, four steps or a few more, and their digits."""
     low, high = min(values), max(values)
-    room = (high - low) * 0.05 or 0.5
-    return low - room, high + room
+    least = (high - low or abs(high) or 1.0) / 6
+    power = math.floor(math.log10(least))
+    # Of 1, 2 and 5 times a power of ten, the first that is no less.
+    power, step = next((p, k * 10.0**p) for p in (power, power + 1) for k in (1, 2, 5) if k * 10.0**p >= least)
+    first = math.floor(low / step)
+    count = math.floor(high / step) + 1 - first
+    return [(first + k) * step for k in range(count + 1)], max(0, -power)

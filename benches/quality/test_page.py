@@ -42,6 +42,22 @@ class PageTest(unittest.TestCase):
             height = float(re.search(r'viewBox="0 0 \d+ (\d+)"', picture)[1])
             self.assertLess(max(float(y) for y in re.findall(r' y="([\d.]+)"', picture)), height)
 
+    def test_ticks_are_round_and_hold_the_values(self):
+        for values, marks, digits in [
+            ([0.0, 1.33], [0.0, 0.5, 1.0, 1.5], 1),
+            ([0.9411, 0.9771], [0.94, 0.95, 0.96, 0.97, 0.98], 2),
+            ([3.0], [3.0, 3.5], 1),
+            ([0.0, 30.0], [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0], 0),
+        ]:
+            found, places = page.ticks(values)
+            self.assertEqual(([round(mark, 9) for mark in found], places), (marks, digits))
+
+    def test_numbers_of_dots_keep_apart(self):
+        taken = [(100.0, 100.0), (103.0, 100.0)]
+        first, second = (page.label(number, dot, taken) for number, dot in (("1", (100.0, 100.0)), ("2", (103.0, 100.0))))
+        self.assertNotEqual(first, second)
+        self.assertGreaterEqual(abs(taken[2][0] - taken[3][0]) + abs(taken[2][1] - taken[3][1]), 9)
+
     def test_every_goal_is_counted_once(self):
         for name, rig in RESULTS.items():
             for budget, *_ in goals(name, rig):
