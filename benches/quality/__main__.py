@@ -7,6 +7,8 @@ beside the samples, and keeps docs/results/quality.json, docs/benchmarks.md and 
 import argparse
 import fcntl
 import json
+import os
+import platform
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -99,6 +101,7 @@ def report(name, rig, cells, is_kept):
         "zoo_seeds": rig.zoo_seeds,
         "generator_seeds": rig.generator_seeds,
         "images": rig.images,
+        "machine": machine(),
         "budgets": figures.budgets(cells),
         "cost": None if rig.control_of else figures.cost(cells, rig.is_taught),
         "rivals": [figures.CONTROL] if rig.control_of else [figures.PUBLISHED] * bool(rig.published),
@@ -115,6 +118,13 @@ def report(name, rig, cells, is_kept):
         print(page.goals_of({name: result}))
         # Drawn all the same, so that what cannot be drawn fails here too.
         page.picture(result["budgets"]["weights only"])
+
+
+def machine():
+    """The processors that figures are made on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
 
 
 def found(python):

@@ -112,10 +112,7 @@ class Maker:
             samples, baselines = min(samples, self.rig.polished), min(baselines, POLISHED_BASELINES)
         command = [self.pdiff, "evaluate", generator, "-n", samples, "--seed", generator_seed]
         command += ["--baseline-count", baselines, "--held-out", held_out, "-o", evaluation]
-        first_image, last_image = self.rig.images
-        # The zoo's scorer takes half as many images for selection.
-        images = f"--skip {first_image - 1} --images {last_image - first_image + 1}"
-        command += ["--score", f"{quoted(self.zoo)} score {network} {images} --probabilities {{files}}"]
+        command += ["--score", self.scorer]
         if polish is not None:
             command += ["--polish", f"{quoted(self.zoo)} polish {network} {polish} {{files}}"]
         sets = {}
@@ -140,6 +137,13 @@ class Maker:
         cell["seconds"] = json.loads(self.times(zoo_seed, generator_seed).read_text())
         write(file, cell)
         evaluation.unlink()
+
+    @property
+    def scorer(self):
+        """What scores networks on the rig's test images, and on half as many of selection."""
+        first_image, last_image = self.rig.images
+        images = f"--skip {first_image - 1} --images {last_image - first_image + 1}"
+        return f"{quoted(self.zoo)} score {self.rig.network} {images} --probabilities {{files}}"
 
     def collections(self, seed):
         """The zoo and the members held out of it, aligned where they come from different runs: these to those."""

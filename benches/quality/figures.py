@@ -50,10 +50,10 @@ FULL_RANK = "Gaussian, all comp."
 SWAG = "Gaussian, SWAG"
 SOUPS = "soup of"
 TARGETS = ("zoo", "held-out")
-# The bounds from here on are those of the library's own verdicts, src/evaluate/verdict.rs, but for this one: what lies
-# nearer to the zoo than this share of what unseen members show is no rival of a set that does not.
+# What lies nearer to the zoo than this share of what unseen members show is no rival of a set that does not.
 FAR = 0.9
-# A set nearer to the zoo than this share of what unseen members show is a set of copies.
+# A set nearer to the zoo than this share of what unseen members show is a set of copies. This bound and the next two are
+# those of the library's own verdicts too (src/evaluate/verdict.rs).
 COPY = 0.5
 # A set that spreads less has collapsed, one that spreads more has come apart; of the zoo's deviation.
 DISPERSION = (0.95, 1.05)
@@ -301,7 +301,8 @@ def recommended(baselines):
 
 
 def number(value, digits, sign=""):
-    """As tables have it: .9 for 0.9; with `sign` as of a format."""
+    """As tables have it: .9 for 0.9, and no sign of what rounds to nothing; with `sign` as of a format."""
+    value = round(value, digits) or 0.0
     return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
 
 

@@ -34,8 +34,7 @@ def summary(results):
         rows = rig["budgets"]["weights only"]
         if CONTROL in rows:
             continue
-        members = {**rows["held-out"], "ens": rows["zoo"]["ens"]}
-        lines.append(f"| **{name}** | new members | {' | '.join(shown(members, column) for column in columns)} | |")
+        lines.append(f"| **{name}** | new members | {' | '.join(shown(rows['held-out'], column) for column in columns)} | |")
         for mine in OURS:
             if mine in rows:
                 rivals = far(rows, mine)
@@ -79,10 +78,11 @@ def table(rows):
 
 
 def made_of(rig):
-    """Which zoos, generators and images the figures are of."""
+    """Which zoos, generators and images the figures are of, and where they were made."""
     zoos, generators = (" and ".join(map(str, rig[of])) for of in ("zoo_seeds", "generator_seeds"))
     first, last = rig["images"]
-    return f"Zoos of seed {zoos}, generators of seed {generators}, test images {first:,} to {last:,}."
+    seeds = f"Zoos of seed {zoos}, generators of seed {generators}"
+    return f"{seeds}, test images {first:,} to {last:,}; made on {rig['machine']}."
 
 
 def warned(gates):
@@ -109,6 +109,7 @@ def price(cost):
         f"{cost['training_bytes'] / 1e9:.2f} GB of memory at its most. The zoo takes {cost['zoo_bytes'] / 1e6:.1f} MB and a "
         f"generator {cost['generator_bytes'] / 1e6:.1f} MB, together as much as {cost['room']:,} stored networks. "
     )
+    # A sample costs the same whatever its generator learned: either all pay or none does.
     if None in cost["cheaper_from"].values():
         return begin + "A generator is never cheaper than training."
     return begin + f"Zoo included, a generator is cheaper than training from so many networks on: {each(cost['cheaper_from'], '')}."
@@ -169,33 +170,37 @@ def picture(rows):
     return "\n".join(out) + "\n</svg>\n"
 
 
-def label(number, dot, taken):
-    """Where a dot's number begins or ends, and which of the two; what it covers is added to the places that are taken."""
-    width = 7 * len(number)
+# A dot's number is so high and has so much between its digits' starts; nothing else is to lie so near to its middle, beyond
+# its own half width.
+DIGIT, ROOM = (7, 8), (7, 11)
 
-    def covered(beside):
-        x, y = dot[0] + beside[0], dot[1] + beside[1]
-        return x + (width if beside[0] > 0 else -width) / 2, y - 4
+
+def label(number, dot, taken):
+    """Where a dot's number begins or ends, and which of the two; what it covers is added to the places that are taken. Where
+    all places are crowded, the least so."""
+    width, height = DIGIT[0] * len(number), DIGIT[1]
+
+    def middle(beside):
+        return dot[0] + beside[0] + (width if beside[0] > 0 else -width) / 2, dot[1] + beside[1] - height / 2
 
     def crowd(beside):
-        middle = covered(beside)
-        others = (other for other in taken if other != dot)
-        near = sum(abs(middle[0] - x) < width / 2 + 7 and abs(middle[1] - y) < 11 for x, y in others)
+        at = middle(beside)
+        near = [abs(at[0] - x) < width / 2 + ROOM[0] and abs(at[1] - y) < ROOM[1] for x, y in taken if (x, y) != dot]
         # Left of the frame are the axis' own numbers.
-        return near + 9 * (middle[0] < LEFT)
+        return len(taken) if at[0] < LEFT else sum(near)
 
     chosen = min(BESIDE, key=crowd)
-    taken.append(covered(chosen))
+    taken.append(middle(chosen))
     return dot[0] + chosen[0], dot[1] + chosen[1], "start" if chosen[0] > 0 else "end"
 
 
 def ticks(values):
-    """Round numbers from below the least of the values to above the largest, four steps or a few more, and their digits."""
+    """Round numbers, six steps at most, from the last below all values to the first above, and their digits."""
     low, high = min(values), max(values)
-    least = (high - low or abs(high) or 1.0) / 6
+    least = (high - low or abs(high) or 1.0) / 5
     power = math.floor(math.log10(least))
     # Of 1, 2 and 5 times a power of ten, the first that is no less.
     power, step = next((p, k * 10.0**p) for p in (power, power + 1) for k in (1, 2, 5) if k * 10.0**p >= least)
-    first = math.floor(low / step)
-    count = math.floor(high / step) + 1 - first
-    return [(first + k) * step for k in range(count + 1)], max(0, -power)
+    # A value that is round itself is an end, whatever it was rounded to.
+    first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
+    return [k * step for k in range(first, max(last, first + 1) + 1)], max(0, -power)

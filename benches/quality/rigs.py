@@ -1,8 +1,8 @@
 """What is judged: kinds of zoo by architectures, with the recipe of each.
 
-Kinds: T, consecutive steps of one run; S, runs branched from one short warm-up; I, independent seeds. The zoos' seeds
-and the test images were seen by no choice: constants of the method and recipes were settled on others
-(docs/benchmarks.md).
+Kinds: T, consecutive steps of one run; S, runs branched from one short warm-up; I, independent seeds. When the zoos'
+seeds and the test images were set, no table had been made of them: constants of the method and recipes had been settled
+on others (docs/benchmarks.md).
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Rig:
     baselines: int = 40  # networks of each
     polished: int = 50  # of each set but baselines that are polished at most: a polish is made at two rates
     zoo_seeds: tuple = ZOO_SEEDS
-    # Of each zoo; polish makes five cells of one, so S and I take one generator, or all would take hours longer.
+    # Of each zoo; with polish, S and I have five cells of each, so they take one generator, or all would take hours longer.
     generator_seeds: tuple = GENERATOR_SEEDS[:1]
     is_polished: bool = True
     published: int = 0  # training steps of the published flow that is judged beside ours; 0 for none
@@ -59,8 +59,7 @@ class Rig:
     def images(self):
         """The first and the last test image, from 1 on, that networks are scored on.
 
-        Choices and earlier tables were looked at on those before, but for the part of Fashion-MNIST in the repository,
-        which has no others.
+        Choices and earlier tables used the images before these. The part of Fashion-MNIST in the repository has no others.
         """
         return (8001, 10_000) if self.data else (1, 2000)
 

@@ -24,6 +24,14 @@ class Told(Maker):
         return 0.0, 0
 
 
+class ScoringTest(unittest.TestCase):
+    def test_images_that_were_seen_are_left_out_and_no_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = Told(Path(folder), RIGS["s-mlp"])
+        self.assertEqual(maker.rig.images, (8001, 10_000))
+        self.assertIn(" --skip 8000 --images 2000 ", maker.scorer)
+
+
 class TrainingTest(unittest.TestCase):
     def test_no_option_is_told_twice(self):
         for name, rig in (RIGS | SHORT).items():

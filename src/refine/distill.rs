@@ -39,7 +39,8 @@ const OWN: f32 = 0.7;
 /// Snapshots that are asked together, which takes inputs in once for all, and the numbers that they may have (16 MB).
 const ASKED: usize = 16;
 const COPIED: usize = 1 << 22;
-/// Inputs of a minibatch whose targets are one product.
+/// Inputs of a minibatch whose targets are one product: shares that are packed for each input anew take longer to pack
+/// than to multiply.
 const PLACES: usize = 16;
 /// Inputs that go through together, and parts of so many between two reports of progress.
 const TOGETHER: usize = 500;
@@ -197,7 +198,7 @@ impl Minibatch<'_> {
         let (n, classes) = (shares.len() / m, self.of.runner.outputs());
         let each = self.places.len() * classes;
         let mut wanted = vec![0.0; n * each];
-        let (mut logits, mut said) = (Vec::new(), Vec::new());
+        let (mut logits, mut targets) = (Vec::new(), Vec::new());
         for (block, places) in self.places.chunks(PLACES).enumerate() {
             logits.clear();
             for place in places {
@@ -205,12 +206,12 @@ impl Minibatch<'_> {
                 logits.extend_from_slice(&of_input[..classes * m]);
             }
             let together = places.len() * classes;
-            said.resize(n * together, 0.0);
-            times_transposed(&shares, &logits, *m, &mut said);
-            said.chunks_exact_mut(classes).for_each(softmax);
+            targets.resize(n * together, 0.0);
+            times_transposed(&shares, &logits, *m, &mut targets);
+            targets.chunks_exact_mut(classes).for_each(softmax);
             let rows = wanted.chunks_exact_mut(each);
-            for (row, said) in rows.zip(said.chunks_exact(together)) {
-                row[block * PLACES * classes..][..together].copy_from_slice(said);
+            for (row, targets) in rows.zip(targets.chunks_exact(together)) {
+                row[block * PLACES * classes..][..together].copy_from_slice(targets);
             }
         }
         wanted
@@ -465,6 +466,24 @@ mod tests {
                 own[network] < 0.8 * plain[network] && plain[network] < other[network],
                 "{own:?} {plain:?} {other:?}"
             );
+        }
+    }
+
+    #[test]
+    fn targets_of_inputs_together_are_those_of_each_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, fit) = made(&collected(folder.path(), CLASSES), 1);
+        let z = &fit.encoded[..3 * fit.latents];
+        let mut stream = Noise::new(1).stream(Purpose::Behaviour, 0, 0);
+        let all = one.minibatch(&mut stream, PLACES + 3);
+        let together = all.wanted(z);
+        let rows = || together.chunks_exact(all.places.len() * CLASSES);
+        for (at, place) in all.places.iter().enumerate() {
+            let places = vec![*place];
+            let alone = Minibatch { of: &one, places }.wanted(z);
+            for (row, alone) in rows().zip(alone.chunks_exact(CLASSES)) {
+                assert_eq!(row[at * CLASSES..][..CLASSES], *alone);
+            }
         }
     }
 

@@ -184,11 +184,11 @@ pub fn run(options: &Options) -> Result<()> {
         metrics: METRICS.map(String::from).to_vec(),
     };
     let mean = |metric: &str| {
-        let of_metric = |snapshot: &Snapshot| {
-            let mut named = METRICS.iter().zip(&snapshot.metrics);
-            named.find_map(|(name, value)| (*name == metric).then_some(*value))
-        };
-        snapshots.iter().filter_map(of_metric).sum::<f64>() / snapshots.len() as f64
+        let at = METRICS.iter().position(|name| *name == metric);
+        let values = snapshots
+            .iter()
+            .map(|snapshot| at.map_or(f64::NAN, |at| snapshot.metrics[at]));
+        values.sum::<f64>() / snapshots.len() as f64
     };
     let said = format!(
         "{} members; mean accuracy {:.4} on selection, {:.4} on training images",

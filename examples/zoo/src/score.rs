@@ -1,4 +1,4 @@
-//! Test accuracy and predictions of network files, one JSON object per line: the one command that opens test images.
+//! Test accuracy and predictions of network files, one JSON object per line: the one command that uses test images.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
