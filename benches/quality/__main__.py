@@ -17,6 +17,7 @@ from pathlib import Path
 import figures
 import page
 from cells import ROOT, Maker, write
+from picture import picture
 from rigs import CONTROLS, RIGS, SEEDS, SHORT
 from schedule import grouped, rounds, shares, take
 
@@ -117,7 +118,7 @@ def report(name, rig, cells, is_kept):
     else:
         print(page.goals_of({name: result}))
         # Drawn all the same, so that what cannot be drawn fails here too.
-        page.picture(result["budgets"]["weights only"])
+        picture(result["budgets"]["weights only"])
 
 
 def machine():
@@ -143,7 +144,7 @@ def publish(name, result):
     results = {name: known[name] for name in KNOWN if name in known}
     section = page.inserted(PAGE.read_text(), page.markdown(results))
     write(RESULTS, results)
-    (IMAGES / f"quality-{name}.svg").write_text(page.picture(result["budgets"]["weights only"]))
+    (IMAGES / f"quality-{name}.svg").write_text(picture(result["budgets"]["weights only"]))
     PAGE.write_text(section)
 
 

@@ -156,6 +156,7 @@ fn metrics_are_what_the_scorer_says_and_tasks_are_conditions() {
     for (i, line) in lines.iter().enumerate() {
         let metrics: BTreeMap<&str, f64> = collection.metrics(i).into_iter().collect();
         let condition = collection.condition(i);
+        assert!(metrics.keys().all(|name| !name.contains("test")));
         assert_eq!(
             metrics["selection_accuracy"],
             line["selection_score"].as_f64().unwrap()
