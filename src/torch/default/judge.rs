@@ -119,7 +119,7 @@ pub(super) fn judge(
 }
 
 /// Collapse of the flow itself, which calibration would hide: the root-mean-square of its latents.
-fn collapse(raw: f64) -> Gate {
+pub(super) fn collapse(raw: f64) -> Gate {
     let (low, high) = COLLAPSE;
     let verdict = if raw < low {
         "the flow collapsed towards the average; train longer or collect more"

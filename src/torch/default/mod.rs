@@ -166,7 +166,8 @@ fn is_of_teaching(error: &Error) -> bool {
 }
 
 /// Trains and calibrates the flow, and adds it to the sampler and to the file's tensors. Returns its architecture and
-/// the root-mean-square of its latents before calibration; none where the snapshots are too few.
+/// the root-mean-square of its latents before calibration; none where the snapshots are too few, or their Gaussian is
+/// nearer to them. A flow that a condition steers stays, as a Gaussian knows of none.
 fn learn_flow(
     job: &mut Job,
     codec: &Fit,
@@ -189,6 +190,15 @@ fn learn_flow(
     let drawn = judge::columns(&drawn, sampler.outputs(), width);
     let squares = drawn.iter().map(|z| f64::from(*z).powi(2));
     let raw = mean(squares).unwrap_or(0.0).sqrt();
+    if job.conditions.is_empty() && !judge::collapse(raw).passed {
+        report.notes.push(format!(
+            "the flow was left out, as its samples spread {raw:.2} times as far as the snapshots: samples are their Gaussian"
+        ));
+        report.held_out_denoising = None;
+        sampler.flow = None;
+        tensors.clear();
+        return Ok(None);
+    }
     let calibration = Calibration::fit(&drawn, width)?;
     let matrix = named(CALIBRATION_MATRIX, &[width, width], &calibration.matrix);
     let shift = named(CALIBRATION_SHIFT, &[width], &calibration.shift);
