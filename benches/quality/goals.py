@@ -125,10 +125,10 @@ def of_seeds(name, rig):
     rows = budgets.get("polish 10%", {})
     for mine in learned(rows):
         target = stored(budgets, "mean", max)
-        text = f"{shown(rows[mine], 'mean')} for {shown(target, 'mean')}"
+        text = f"{shown(rows[mine], 'mean')} for {shown(target, 'mean')}, at distance {shown(rows[mine], 'novel')}"
         reached = rows[mine]["mean"][0] >= target["mean"][0] and is_far(rows, mine)
         budget = budget_of("polish 10%", mine)
-        yield budget, "accuracy of a stored member polished as long, or not at all", text, reached
+        yield budget, "accuracy of a stored member polished as long, or not at all, at distance .9", text, reached
     yield from together(budgets, asks_distance=True)
 
 

@@ -87,7 +87,7 @@ def warned(gates):
     """What the library's own gates say of the generators that are judged; {generator: [verdicts of those that failed]}."""
     failed = [f"{generator} ({'; '.join(verdicts)})" for generator, verdicts in gates.items() if verdicts]
     if not failed:
-        return f"All {len(gates)} generators pass the library's gates."
+        return f"{'Both' if len(gates) == 2 else f'All {len(gates)}'} generators pass the library's gates."
     fail = "fails" if len(failed) == 1 else "fail"
     return f"{len(failed)} of {len(gates)} generators {fail} the library's gates: {', '.join(failed)}."
 

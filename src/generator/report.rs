@@ -47,7 +47,7 @@ pub struct Report {
     pub curves: Vec<Curve>,
     /// Share of held-out snapshots' variance that the codec loses; none without held-out ones.
     pub held_out_reconstruction: Option<f64>,
-    /// The denoising loss on held-out snapshots; none without a flow.
+    /// The denoising loss on held-out snapshots, of the flow that was trained, also where it was left out; none where none was.
     pub held_out_denoising: Option<f64>,
     /// The same loss of the collection's Gaussian, which the flow must beat to be worth its time.
     pub gaussian_denoising: Option<f64>,

@@ -214,6 +214,9 @@ fn a_flow_that_collapsed_is_left_out() {
         "{about}"
     );
     place.prints(&["sample", "net.pdiff", "-n", "2", "-o", "out"]);
+    place.prints(&["report", "net.pdiff", "-o", "report.html"]);
+    let page = fs::read_to_string(place.path("report.html")).unwrap();
+    assert!(page.contains("the flow was left out"), "{page}");
 }
 
 #[cfg(not(feature = "torch"))]

@@ -93,7 +93,8 @@ pub(super) fn train<'a>(
         &mut report,
     )?;
     // Samples that it learns from are those of the flow as the file keeps it.
-    let of_loss = |loss: &&mut BehaviourLoss| json!([loss.digest(), job.options.precision]);
+    let of_loss =
+        |loss: &&mut BehaviourLoss| json!([loss.digest(), job.options.precision, flow.is_some()]);
     let mut second = job.checkpoint(".behaviour", loss.as_ref().map(of_loss))?;
     let (mut taught, mut failure) = (None, None);
     if let Some(loss) = loss {
@@ -191,10 +192,13 @@ fn learn_flow(
     let squares = drawn.iter().map(|z| f64::from(*z).powi(2));
     let raw = mean(squares).unwrap_or(0.0).sqrt();
     if job.conditions.is_empty() && !judge::collapse(raw).passed {
+        let why = match raw.is_finite() {
+            true => format!("its samples spread {raw:.2} times as far as the snapshots"),
+            false => "its training diverged".into(),
+        };
         report.notes.push(format!(
-            "the flow was left out, as its samples spread {raw:.2} times as far as the snapshots: samples are their Gaussian"
+            "the flow was left out, as {why}: what it would have moved is drawn from the snapshots' Gaussian"
         ));
-        report.held_out_denoising = None;
         sampler.flow = None;
         tensors.clear();
         return Ok(None);
