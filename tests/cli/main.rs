@@ -7,6 +7,7 @@ mod behaviour;
 mod evaluate;
 mod place;
 mod refine;
+#[cfg(feature = "torch")]
 mod train;
 
 use std::fs;
@@ -386,4 +387,14 @@ fn help_completions_and_man_pages_know_every_command() {
     );
     let wrong = ["train", "zoo", "-o", "a", "--autoencoder-steps", "5"];
     assert!(place.fails(&wrong).contains("--engine paper"));
+}
+
+#[cfg(not(feature = "torch"))]
+#[test]
+fn a_build_without_libtorch_says_that_it_cannot_train() {
+    let place = Place::new();
+    place.networks(3);
+    place.collect(&["--select", "!frozen.*"]);
+    let error = place.fails(&["train", "zoo", "-o", "net.pdiff"]);
+    assert!(error.contains("no libtorch"), "{error}");
 }

@@ -1,16 +1,14 @@
-//! Training, with libtorch and without.
+//! Training.
 
 use std::fs;
 
 use safetensors::tensor::TensorView;
 use serde_json::json;
-#[cfg(feature = "torch")]
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::place::{Place, SCORE};
 
 /// Training that aligns gives what training on an aligned copy gives, and is judged beside it.
-#[cfg(feature = "torch")]
 #[test]
 fn a_training_aligns_first_and_its_evaluation_too() {
     let place = Place::new();
@@ -107,8 +105,18 @@ fn a_training_aligns_first_and_its_evaluation_too() {
     assert_eq!(names.filter(unfinished).count(), 0);
 }
 
+/// A file in runs/ whose one tensor has these numbers; its name.
+fn checkpoint(place: &Place, number: usize, numbers: impl Iterator<Item = f32>) -> String {
+    let numbers: Vec<f32> = numbers.collect();
+    let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let view = TensorView::new(safetensors::Dtype::F32, vec![numbers.len()], &bytes).unwrap();
+    let name = format!("runs/network-{number:06}.safetensors");
+    let file = safetensors::serialize([("w", view)], None).unwrap();
+    fs::write(place.path(&name), file).unwrap();
+    name
+}
+
 /// Checkpoints of eight numbers that are a function of speed, collected in zoo/ with it.
-#[cfg(feature = "torch")]
 fn collect_speeds(place: &Place, speeds: &[f32]) {
     fs::create_dir(place.path("runs")).unwrap();
     let mut table = json!({"conditions": ["speed"], "snapshots": {}});
@@ -117,11 +125,7 @@ fn collect_speeds(place: &Place, speeds: &[f32]) {
             let (slope, bend) = ((i as f32).sin(), (3.0 * i as f32).cos());
             i as f32 + speed * slope + 0.05 * speed * speed * bend
         };
-        let numbers: Vec<u8> = (0..8).flat_map(|i| weight(i).to_le_bytes()).collect();
-        let view = TensorView::new(safetensors::Dtype::F32, vec![8], &numbers).unwrap();
-        let bytes = safetensors::serialize([("w", view)], None).unwrap();
-        let name = format!("runs/network-{number:06}.safetensors");
-        fs::write(place.path(&name), bytes).unwrap();
+        let name = checkpoint(place, number, (0..8).map(weight));
         table["snapshots"][name] = json!({"condition": [speed]});
     }
     fs::write(place.path("table.json"), table.to_string()).unwrap();
@@ -129,7 +133,6 @@ fn collect_speeds(place: &Place, speeds: &[f32]) {
 }
 
 /// What training, sampling and inspection say of a generator that must fail this gate.
-#[cfg(feature = "torch")]
 fn fails_the_gate(place: &Place, gate: &str, why: &str, options: &[&str]) {
     let train = ["train", "zoo", "-o", "net.pdiff"];
     let said = place.prints(&[&train, options].concat());
@@ -153,7 +156,6 @@ fn fails_the_gate(place: &Place, gate: &str, why: &str, options: &[&str]) {
 
 /// Each speed has one checkpoint, collected five times over: asked for a speed, the generator gives that
 /// one back. What it never saw, every tenth, lies between.
-#[cfg(feature = "torch")]
 #[test]
 fn a_generator_that_copies_is_said_to() {
     let place = Place::new();
@@ -166,7 +168,6 @@ fn a_generator_that_copies_is_said_to() {
 }
 
 /// The published engine, broken off when its decoder knows little but the average.
-#[cfg(feature = "torch")]
 #[test]
 fn a_generator_that_collapsed_is_said_to_have() {
     let place = Place::new();
@@ -190,17 +191,13 @@ fn a_generator_that_collapsed_is_said_to_have() {
 
 /// Of few snapshots that share no span a held-out one is little but the average, which a flow learns then. What
 /// samples are without it is their Gaussian, and that is good.
-#[cfg(feature = "torch")]
 #[test]
 fn a_flow_that_collapsed_is_left_out() {
     let place = Place::new();
     fs::create_dir(place.path("runs")).unwrap();
-    for turn in 0..40u64 {
-        let number = |i: u64| xxh3_64_with_seed(&i.to_le_bytes(), turn) as f32 / u64::MAX as f32;
-        let numbers: Vec<u8> = (0..2000).flat_map(|i| number(i).to_le_bytes()).collect();
-        let view = TensorView::new(safetensors::Dtype::F32, vec![2000], &numbers).unwrap();
-        let bytes = safetensors::serialize([("w", view)], None).unwrap();
-        fs::write(place.path(&format!("runs/{turn:02}.safetensors")), bytes).unwrap();
+    for turn in 0..40 {
+        let random = |i: u64| xxh3_64_with_seed(&i.to_le_bytes(), turn) as f32 / u64::MAX as f32;
+        checkpoint(&place, turn as usize, (0..2000).map(random));
     }
     place.collect(&[]);
     let said = place.prints(&["train", "zoo", "-o", "net.pdiff", "--steps", "400"]);
@@ -219,17 +216,6 @@ fn a_flow_that_collapsed_is_left_out() {
     assert!(page.contains("the flow was left out"), "{page}");
 }
 
-#[cfg(not(feature = "torch"))]
-#[test]
-fn a_build_without_libtorch_says_that_it_cannot_train() {
-    let place = Place::new();
-    place.networks(3);
-    place.collect(&["--select", "!frozen.*"]);
-    let error = place.fails(&["train", "zoo", "-o", "net.pdiff"]);
-    assert!(error.contains("no libtorch"), "{error}");
-}
-
-#[cfg(feature = "torch")]
 #[test]
 fn the_main_session_from_checkpoints_to_a_report() {
     let place = Place::new();
