@@ -39,6 +39,7 @@ test: need-cc need-c++ need-python3 need-cargo lint cpp-test go-test service-tes
 	$(TORCH) cargo test $(RELEASE) --no-fail-fast
 	cargo test --no-default-features --no-fail-fast
 	$(MAKE) portable
+	$(MAKE) gpu-rehearsal
 
 # Against the library without libtorch, as the tests build it.
 GO_CHECK = export GODEBUG=cgocheck=1 CGO_LDFLAGS="-L$(DEBUG) -Wl,-rpath,$(DEBUG)" && \
@@ -171,14 +172,32 @@ profile: need-cc need-c++ need-python3 need-cargo need-perf ## where the time of
 
 # The folder can be taken to a machine with a GPU and PyTorch 2.11: build/gpu-check/run.
 GPU := build/gpu-check
-gpu-check: need-cc need-c++ need-python3 need-cargo ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
+gpu-programs: need-cc need-c++ need-python3 need-cargo
 	mkdir -p $(GPU)
 	$(TORCH) tests="$$(cargo test --release --lib --no-run --message-format short 2>&1 | sed -n 's/.*(\(.*deps.pdiff-[0-9a-f]*\)).*/\1/p')" && \
 	    bench="$$(cargo bench --no-run --bench gpu --message-format short 2>&1 | sed -n 's/.*(\(.*deps.gpu-[0-9a-f]*\)).*/\1/p')" && \
 	    strip -o $(GPU)/tests "$$tests" && strip -o $(GPU)/gpu "$$bench"
 	cp benches/gpu-check $(GPU)/run
 	@[ "$$(du -sm $(GPU) | cut -f1)" -lt 64 ] || { echo "$(GPU) has more than 64 MiB"; exit 1; }
+
+gpu-check: gpu-programs ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
 	$(GPU)/run docs/results
+
+# libtorch's headers of CUDA are in .ci/libtorch's folder, or with a Python's packages.
+REHEARSAL := build/gpu-rehearsal
+$(REHEARSAL)/%.o: tests/cuda/%.cpp tests/cuda/device.h
+	mkdir -p $(REHEARSAL)
+	$(TORCH) $(CXX) -std=c++17 -O1 -fPIC -Wall -Wextra -isystem "$$LIBTORCH/include" -isystem "$$LIBTORCH/include/cuda" \
+	    -isystem "$$LIBTORCH/../nvidia/cu13/include" -c -o $@ $<
+
+$(REHEARSAL)/libtorch_cuda.so: $(patsubst tests/cuda/%.cpp,$(REHEARSAL)/%.o,$(wildcard tests/cuda/*.cpp))
+	$(TORCH) $(CXX) -shared -o $@ $^ -L"$$LIBTORCH/lib" -ltorch_cpu -lc10
+
+gpu-rehearsal: gpu-programs ## the same on a CUDA device that is the processor (tests/cuda): all but a GPU's time and rounding
+	@$(TORCH) if [ -e "$$LIBTORCH/include/cuda/cuda_runtime_api.h" ] || \
+	    [ -e "$$LIBTORCH/../nvidia/cu13/include/cuda_runtime_api.h" ]; \
+	then $(MAKE) $(REHEARSAL)/libtorch_cuda.so && tests/cuda/rehearse $(GPU) "$$LIBTORCH" $(REHEARSAL); \
+	else echo "gpu-rehearsal: skipped, as this libtorch has no headers of CUDA"; fi
 
 # Each finished cell is a file under build/quality that is not made again.
 bench-quality: build ## zoos, generators and baselines by every measure, into docs; RIG=s-mlp for one rig alone
@@ -267,4 +286,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-check pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-seeds bench-quality-short clean
+.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-programs gpu-check gpu-rehearsal pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-seeds bench-quality-short clean

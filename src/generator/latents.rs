@@ -2,6 +2,7 @@
 
 use std::f64::consts::FRAC_PI_2;
 
+use crate::chain::spread;
 use crate::denoiser::{Behaviour, Flow, Guided};
 use crate::diffusion;
 use crate::error::Result;
@@ -9,6 +10,9 @@ use crate::generator::calibration::Calibration;
 use crate::generator::options::Sampler;
 use crate::generator::sample::Batch;
 use crate::noise::Purpose;
+
+/// Networks whose noise a thread draws at a time.
+const ROWS: usize = 64;
 
 /// Draws latents.
 #[derive(Debug)]
@@ -33,16 +37,21 @@ impl LatentSampler {
             .map_or(self.latents, Behaviour::outputs)
     }
 
-    /// Where samples begin, [count, latents].
-    pub(crate) fn noise(&self, batch: &Batch) -> Vec<f32> {
+    /// Where samples begin, [count, latents], by so many threads; 0: as many as there are cores.
+    pub(crate) fn noise(&self, batch: &Batch, threads: usize) -> Result<Vec<f32>> {
         let mut z = vec![0.0; batch.count * self.latents];
-        for (row, sample) in z.chunks_exact_mut(self.latents).zip(batch.first..) {
-            batch.noise().normal(Purpose::Sampling, sample, 0, row);
-            for value in row {
-                *value *= batch.options.temperature;
+        let parts = z.chunks_mut(ROWS * self.latents);
+        let parts = parts.zip((batch.first..).step_by(ROWS));
+        spread(parts, threads, |(part, first)| {
+            for (row, sample) in part.chunks_exact_mut(self.latents).zip(first..) {
+                batch.noise().normal(Purpose::Sampling, sample, 0, row);
+                for value in row {
+                    *value *= batch.options.temperature;
+                }
             }
-        }
-        z
+            Ok(())
+        })?;
+        Ok(z)
     }
 
     /// What the decoder is given, [count, outputs].
@@ -56,7 +65,7 @@ impl LatentSampler {
 
     /// Latents after the flow, [count, latents].
     pub(crate) fn flowed(&self, batch: &Batch) -> Result<Vec<f32>> {
-        let mut z = self.noise(batch);
+        let mut z = self.noise(batch, 1)?;
         let Some(flow) = &self.flow else {
             return Ok(z);
         };

@@ -10,7 +10,10 @@ mod device;
 mod gates;
 mod graph;
 mod memory;
+#[cfg(test)]
+mod on_cuda;
 pub mod paper;
+mod staged;
 mod train;
 
 pub(crate) use default::default_engine;

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use once_cell::sync::OnceCell;
 use tch::Tensor;
 
-use super::super::arena::{Arena, Plan, copy_out, tensor};
+use super::super::arena::{Arena, Plan, tensor};
 use super::super::device::resolve;
 use super::super::graph::Recorder;
+use super::super::staged::copy_out_staged;
 use super::behaviour::BehaviourModule;
 use super::module::FlowModule;
 use crate::chain::spread;
@@ -29,7 +30,7 @@ use crate::normalize::EPSILON;
 const CUDA_DEVICES: usize = 16;
 
 /// Routes that are kept recorded: a request's whole batches and its last one, of two requests.
-const RECORDED: usize = 4;
+pub(super) const RECORDED: usize = 4;
 
 /// Steps of a route that is recorded, at most: each step is some 30 kernels of the graph, and four times as many by Heun
 /// with guidance.
@@ -223,6 +224,12 @@ impl OnDevice {
         })
     }
 
+    /// Routes that are recorded.
+    #[cfg(test)]
+    pub(super) fn recorded(&self) -> usize {
+        self.flow.as_ref().map_or(0, |flow| flow.recorded.len())
+    }
+
     /// What [`DefaultEngine`] does with the batch, within float32's rounding.
     pub(super) fn sample(
         &mut self,
@@ -233,7 +240,7 @@ impl OnDevice {
     ) -> Result<()> {
         let layout = &file.about.layout;
         let parameters = layout.parameters();
-        let latents = cpu.latents.noise(batch);
+        let latents = cpu.latents.noise(batch, batch.options.threads)?;
         let mut z = tensor(&latents, &[batch.count as i64, -1], self.device)?;
         if let Some(flow) = &mut self.flow {
             let width = flow.architecture.width as i64;
@@ -263,7 +270,7 @@ impl OnDevice {
             let variance = part.f_exp()?.f_sub_scalar(f64::from(EPSILON))?;
             part.f_copy_(&variance.f_clamp_min(0.0)?)?;
         }
-        copy_out(&x, out)
+        copy_out_staged(&x, out, batch.options.threads)
     }
 }
 

@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use super::super::arena::{copy_out, tensor};
 use super::super::device::cuda_or_skip;
-use super::cuda::OnDevice;
+use super::super::graph::Recorder;
+use super::cuda::{OnDevice, RECORDED};
 use super::module::FlowModule;
 use super::{lookup, named};
-use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect};
 use crate::denoiser::{Architecture, Flow, Guided, time_features};
 use crate::diffusion::Denoiser;
-use crate::error::Result;
 use crate::generator::{
-    Batch, Cancel, DefaultEngine, Device, Engine, Generator, GeneratorFile, SampleOptions, Sampler,
+    Batch, Cancel, DefaultEngine, Engine, GeneratorFile, SampleOptions, Sampler,
 };
-use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose};
 use crate::tensor::Tensor;
-use crate::train::TrainOptions;
 
 const ARCHITECTURE: Architecture = Architecture {
     width: 32,
@@ -93,6 +90,7 @@ fn largest_difference_of_networks(device: tch::Device) -> f32 {
         let file = Arc::new(GeneratorFile::open(&path).unwrap());
         let engine = DefaultEngine::open(file.clone()).unwrap();
         let mut there = OnDevice::new(&file, device).unwrap();
+        let mut routes = 0;
         for sampler in [Sampler::AdamsBashforth, Sampler::Heun, Sampler::Euler] {
             for guidance in [1.0, 2.5] {
                 let options = SampleOptions {
@@ -102,25 +100,34 @@ fn largest_difference_of_networks(device: tch::Device) -> f32 {
                     temperature: 0.75,
                     ..SampleOptions::default()
                 };
-                let batch = Batch {
+                let cancel = Cancel::new();
+                let batch = |first, condition: &Option<Vec<f32>>| Batch {
                     options: &options,
-                    first: 4,
+                    first,
                     count: ROWS,
                     condition: condition.clone(),
                     threads: 1,
-                    cancel: &Cancel::new(),
+                    cancel: &cancel,
                 };
                 let mut ours = vec![0.0; ROWS * file.about.layout.parameters()];
                 let mut theirs = ours.clone();
-                engine.sample(&batch, &mut ours).unwrap();
-                // Launched, recorded on the side, and replayed.
-                for _ in 0..3 {
+                engine.sample(&batch(4, &condition), &mut ours).unwrap();
+                // Guidance is nothing without a condition.
+                if engine.latents.flow.is_some() && (guidance == 1.0 || condition.is_some()) {
+                    routes += 1;
+                }
+                // Launched, and recorded on the side, for other samples and another condition; then replayed.
+                let other = condition.as_ref().map(|_| vec![2.0, 1.0]);
+                for batch in [batch(90, &other), batch(90, &other), batch(4, &condition)] {
                     there.sample(&engine, &file, &batch, &mut theirs).unwrap();
                 }
                 for (ours, theirs) in ours.iter().zip(&theirs) {
                     largest = largest.max((ours - theirs).abs() / (1.0 + theirs.abs()));
                 }
             }
+        }
+        if Recorder::open(device).is_some() {
+            assert_eq!(there.recorded(), routes.min(RECORDED), "of {number}");
         }
     }
     largest
@@ -174,71 +181,4 @@ fn too_much_memory_is_a_status_on_cuda() {
     if let Some(device) = cuda_or_skip() {
         overfill(device);
     }
-}
-
-/// Snapshots that are noise about 0.
-struct Scattered;
-
-impl SnapshotSource for Scattered {
-    fn len(&self) -> usize {
-        60
-    }
-
-    fn name(&self, index: usize) -> String {
-        index.to_string()
-    }
-
-    fn read(&self, index: usize) -> Result<Snapshot> {
-        let values = normal(50, index, 1.0);
-        let spec = TensorSpec::new("weight", &[values.len()], Dtype::F32);
-        Ok(Snapshot {
-            tensors: vec![Tensor::from_f32(spec, &values)],
-            ..Snapshot::default()
-        })
-    }
-}
-
-/// A network of a generator that a device trained for so many steps.
-fn trained_on(device: Device, steps: u64) -> Vec<f32> {
-    let folder = tempfile::tempdir().unwrap();
-    let (zoo, path) = (folder.path().join("zoo"), folder.path().join("net.pdiff"));
-    collect(
-        &zoo,
-        &Scattered,
-        &CollectOptions::default(),
-        &mut |_| Ok(()),
-    )
-    .unwrap();
-    let options = TrainOptions {
-        device,
-        steps: Some(steps),
-        ..TrainOptions::default()
-    };
-    let cancel = Cancel::new();
-    crate::train(&zoo, &path, &options, &cancel, &mut |_| Ok(())).unwrap();
-    let generator = Generator::open(&path).unwrap();
-    let mut network = vec![0.0; generator.layout().parameters()];
-    let options = SampleOptions::default();
-    generator.sample(&options, &cancel, &mut network).unwrap();
-    network
-}
-
-/// Recorded steps do what launched ones do; rounding alone tells the devices apart.
-#[test]
-fn a_training_on_cuda_is_the_cpu_s() {
-    if cuda_or_skip().is_none() {
-        return;
-    }
-    let [cpu, cuda, earlier] = [
-        (Device::Cpu, 150),
-        (Device::Cuda(0), 150),
-        (Device::Cpu, 20),
-    ]
-    .map(|(device, steps)| trained_on(device, steps));
-    let apart = |other: &[f32]| -> f32 {
-        let squares = cpu.iter().zip(other).map(|(a, b)| (a - b).powi(2));
-        squares.sum::<f32>().sqrt()
-    };
-    let (by_device, by_steps) = (apart(&cuda), apart(&earlier));
-    assert!(by_device < 0.1 * by_steps, "{by_device} {by_steps}");
 }
