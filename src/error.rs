@@ -99,6 +99,14 @@ impl Error {
         }
     }
 
+    /// Of a collection at `path`, from which nothing can be learned.
+    pub(crate) fn all_alike(path: &Path) -> Self {
+        Error::InvalidArgument(format!(
+            "{}: its snapshots are all alike, there is nothing to learn; collect different ones",
+            path.display()
+        ))
+    }
+
     /// An adapter for `map_err` that keeps the path beside the system's error.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

@@ -112,10 +112,7 @@ impl Fit {
             .take_while(|value| **value > NEGLIGIBLE * values[0])
             .count();
         if spanned == 0 {
-            return Err(Error::invalid(format!(
-                "{}: its snapshots are all alike, there is nothing to learn; collect different ones",
-                collection.path().display()
-            )));
+            return Err(Error::all_alike(collection.path()));
         }
         let latents = spanned.min(most.unwrap_or(MOST_LATENTS));
         let mut encoded = vec![0.0f32; n * latents];

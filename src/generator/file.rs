@@ -113,6 +113,13 @@ pub(crate) fn write_generator(
     numbers: &mut dyn FnMut(&mut ContainerWriter) -> Result<()>,
 ) -> Result<()> {
     let text = serde_json::to_string(about).map_err(|error| Error::Internal(error.to_string()))?;
+    // JSON has no number for infinity, and nobody could open what says null in place of one.
+    if serde_json::from_str::<About>(&text).is_err() {
+        return Err(Error::invalid(format!(
+            "{}: not written, as its report has a figure that is not finite; look for huge weights among the snapshots",
+            path.display()
+        )));
+    }
     let kept = base.iter().map(|tensor| {
         Entry::new(
             base_name(&tensor.spec.name),
@@ -171,5 +178,29 @@ impl GeneratorFile {
             ));
         }
         Tensor::new(spec.clone(), bytes.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::Gate;
+    use crate::layout::{Dtype, TensorSpec};
+
+    #[test]
+    fn a_report_that_nobody_could_read_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.pdiff");
+        let layout = Layout::new(vec![TensorSpec::new("weight", &[1], Dtype::F32)]).unwrap();
+        let mut about = About::new(EngineName::Default, Value::Null, layout);
+        let write = |about: &About| write_generator(&path, about, &[], &[], &mut |_| Ok(()));
+        for value in [f64::NAN, f64::INFINITY] {
+            about.report.gates = vec![Gate::new("dispersion", value, 0.0, 1.0, "")];
+            let error = write(&about).unwrap_err();
+            assert!(error.to_string().contains("not finite"), "{error}");
+            assert!(!path.exists());
+        }
+        about.report.gates.clear();
+        write(&about).unwrap();
     }
 }

@@ -32,12 +32,6 @@ impl AdamW {
         })
     }
 
-    /// What [`AdamW::update`] is given at `step`, which counts from 0.
-    pub fn coefficients(&self, step: usize, learning_rate: f64) -> [f32; COEFFICIENTS] {
-        let update = Update::new(step as u64 + 1, learning_rate, self.weight_decay);
-        [update.rate, update.epsilon, update.kept]
-    }
-
     /// One update, by coefficients [3] on the parameters' device.
     pub fn update(
         &mut self,
@@ -116,7 +110,7 @@ impl AdamW {
         step: usize,
         learning_rate: f64,
     ) -> Result<()> {
-        let values = self.coefficients(step, learning_rate);
+        let values = coefficients(step, learning_rate, self.weight_decay);
         let coefficients = tensor(&values, &[-1], gradient.device())?;
         self.update(parameters, gradient, &coefficients)
     }
@@ -138,6 +132,12 @@ impl AdamW {
         parameters.import_buffer(&self.first_moment, tensors, &first)?;
         parameters.import_buffer(&self.second_moment, tensors, &second)
     }
+}
+
+/// What [`AdamW::update`] is given at `step`, which counts from 0.
+pub(crate) fn coefficients(step: usize, rate: f64, weight_decay: f64) -> [f32; COEFFICIENTS] {
+    let update = Update::new(step as u64 + 1, rate, weight_decay);
+    [update.rate, update.epsilon, update.kept]
 }
 
 fn names(prefix: &str) -> [String; 2] {
@@ -175,7 +175,7 @@ mod tests {
         for step in 0..3 {
             let gradient = one.copy().unwrap() * (step + 1) as f64;
             pass.step(&mut one, &gradient, step, 1e-2).unwrap();
-            let coefficients = Tensor::from_slice(&operations.coefficients(step, 1e-2));
+            let coefficients = Tensor::from_slice(&coefficients(step, 1e-2, 0.01));
             operations
                 .by_operations(&mut other, &gradient, &coefficients)
                 .unwrap();

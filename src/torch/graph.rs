@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::OnceCell;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// graph.cpp as build.rs made it; empty where there were no headers of CUDA.
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/graph.so"));
@@ -21,6 +21,44 @@ const MESSAGE: usize = 512;
 static RECORDING: Mutex<()> = Mutex::new(());
 
 type Call = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> c_int;
+
+/// Runs of a step before it is recorded, in which libtorch sets up what it needs on the device.
+const LAUNCHED: u64 = 3;
+
+/// A step that is the same work every time: launched at first, then recorded and replayed, where its device can.
+pub(super) struct Repeated {
+    recorder: Option<Recorder>,
+    launched: u64,
+}
+
+impl Repeated {
+    /// It goes before the tensors that its step uses.
+    pub fn new(device: tch::Device) -> Repeated {
+        Repeated {
+            recorder: Recorder::open(device),
+            launched: 0,
+        }
+    }
+
+    /// Runs the step once. Returns why, if it could not be recorded now; it is launched then and from here on.
+    pub fn run(&mut self, mut step: impl FnMut() -> Result<()>) -> Result<Option<Error>> {
+        let mut failed = None;
+        if self.launched == LAUNCHED
+            && let Some(recorder) = &mut self.recorder
+            && let Err(why) = recorder.record(&mut step)
+        {
+            // None of the step has run.
+            failed = Some(why);
+            self.recorder = None;
+        }
+        self.launched += 1;
+        match &self.recorder {
+            Some(recorder) if recorder.is_recorded() => recorder.replay()?,
+            _ => step()?,
+        }
+        Ok(failed)
+    }
+}
 
 /// graph.cpp's functions.
 struct Functions {

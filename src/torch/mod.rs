@@ -2,6 +2,7 @@
 //! only tch's fallible calls are used, so that no C++ exception becomes a panic.
 
 mod adamw;
+mod ahead;
 mod aligned;
 mod arena;
 mod checkpoint;

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor as Torch};
 use super::device::cuda_or_skip;
 use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect};
 use crate::error::{Error, Result};
-use crate::generator::{Cancel, Device, EngineName, Generator, Report, SampleOptions, Sampler};
+use crate::generator::{Cancel, Device, EngineName, Generator, SampleOptions, Sampler};
 use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose};
 use crate::refine::{At, BehaviourLoss, Objective};
@@ -60,14 +60,15 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// Trains in the file of a name, and cancels once the phase has done so many steps.
+    /// Trains in the file of a name, and cancels once the phase has done so many steps. Steps must have been recorded
+    /// where they can be.
     fn train(
         &self,
         name: &str,
         options: &TrainOptions,
         taught: Option<u64>,
         end: Option<(&str, u64)>,
-    ) -> Result<Report> {
+    ) -> Result<()> {
         let mut loss = taught.map(|steps| {
             let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
             loss.steps = steps;
@@ -78,14 +79,11 @@ impl Place {
             Some((phase, step)) if at.phase == phase && at.step == step => Err(Error::Cancelled),
             _ => Ok(()),
         };
-        crate::train_by(
-            &self.zoo,
-            &file,
-            options,
-            loss.as_mut(),
-            &cancel,
-            &mut progress,
-        )
+        let loss = loss.as_mut();
+        let report = crate::train_by(&self.zoo, &file, options, loss, &cancel, &mut progress)?;
+        let recorded = report.notes.iter().all(|note| !note.contains("recorded"));
+        assert!(recorded, "{:?}", report.notes);
+        Ok(())
     }
 
     fn network(&self, name: &str, options: &SampleOptions) -> Vec<f32> {
@@ -128,9 +126,7 @@ fn a_training_on_cuda_is_the_cpu_s() {
     }
     let place = Place::new();
     let [cpu, cuda, earlier] = [(CPU, 150), (CUDA, 150), (CPU, 20)].map(|(device, steps)| {
-        let report = place.train("net", &on(device, steps), None, None).unwrap();
-        let recorded = report.notes.iter().all(|note| !note.contains("recorded"));
-        assert!(recorded, "{:?}", report.notes);
+        place.train("net", &on(device, steps), None, None).unwrap();
         place.network("net", &SampleOptions::default())
     });
     let (by_device, by_steps) = (apart(&cpu, &cuda), apart(&cpu, &earlier));

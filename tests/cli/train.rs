@@ -241,3 +241,21 @@ fn the_main_session_from_checkpoints_to_a_report() {
     let page = fs::read_to_string(place.path("report.html")).unwrap();
     assert!(page.contains("Training:") && page.contains("Score against novelty"));
 }
+
+#[test]
+fn snapshots_that_are_all_alike_teach_no_engine_anything() {
+    let place = Place::new();
+    place.permuted_perceptrons(4, 0.1);
+    let first = place.path("runs/network-000000.safetensors");
+    for i in 1..4 {
+        let other = format!("runs/network-{i:06}.safetensors");
+        fs::copy(&first, place.path(&other)).unwrap();
+    }
+    place.collect(&[]);
+    for engine in ["default", "paper"] {
+        let train = ["train", "zoo", "-o", "net.pdiff", "--engine", engine];
+        let said = place.fails(&train);
+        assert!(said.contains("all alike"), "{engine}: {said}");
+        assert!(!place.path("net.pdiff").exists());
+    }
+}

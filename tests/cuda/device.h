@@ -57,7 +57,8 @@ c10::Allocator *memory();
 void *near(const void *far);
 // A view of a tensor of the device; any other tensor as it is.
 at::Tensor near(const at::Tensor &tensor);
-// A tensor of the device, its numbers not set.
+// A tensor of the device, its numbers not set; but of one that is recorded, which no operation sets before the replay,
+// integers are 0, so that they can be indices.
 at::Tensor empty(at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType kind);
 
 // Of this thread.

@@ -6,16 +6,12 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/library.h>
 
-#include <limits>
-
 namespace host_cuda {
 
 namespace {
 
 using c10::IValue;
 using torch::jit::Stack;
-
-const c10::Symbol COPY = c10::Symbol::fromQualString("aten::copy_");
 
 // An argument with `work` done to each tensor that is or is in it.
 template <typename Work> IValue each(const IValue &value, Work work) {
@@ -58,10 +54,6 @@ at::Tensor far(const at::Tensor &result, bool is_run) {
     at::Tensor made = empty(like.sizes(), like.strides(), like.scalar_type());
     if (is_run) {
         near(made).copy_(like);
-    } else if (at::isFloatingType(like.scalar_type())) {
-        near(made).fill_(std::numeric_limits<double>::quiet_NaN());
-    } else {
-        near(made).zero_();
     }
     return made;
 }
@@ -103,10 +95,10 @@ void launch(const c10::OperatorHandle &operation, Stack *stack) {
             // An empty one may be written to, and grows.
             return tensor.numel() == 0 ? at::empty_like(tensor, at::kCPU) : near(tensor);
         }));
-        // What is recorded writes nothing yet, and runs only to learn what its results look like.
-        run.push_back(recorded && is_written(schema.arguments()[i])
-                          ? each(arguments[i], [](const at::Tensor &tensor) { return tensor.clone(); })
-                          : arguments[i]);
+        // What is recorded writes nothing yet, and runs only to learn what its results look like. Schemas do not name all
+        // that is written: native_batch_norm moves running statistics.
+        run.push_back(recorded ? each(arguments[i], [](const at::Tensor &tensor) { return tensor.clone(); })
+                               : arguments[i]);
     }
     operation.callBoxed(&run);
 
@@ -161,8 +153,9 @@ void copy(const c10::OperatorHandle &operation, Stack *stack) {
 
 at::Tensor make(at::IntArrayRef sizes, std::optional<at::ScalarType> kind, std::optional<at::Layout>,
                 std::optional<at::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
-    return at::detail::empty_generic(sizes, memory(), c10::DispatchKeySet(c10::DispatchKey::CUDA),
-                                     kind.value_or(at::kFloat), format);
+    // For the strides of the format alone.
+    const at::Tensor like = at::empty(sizes, at::TensorOptions(at::kMeta).memory_format(format));
+    return empty(sizes, like.strides(), kind.value_or(at::kFloat));
 }
 
 at::Tensor make_strided(at::IntArrayRef sizes, at::IntArrayRef strides, std::optional<at::ScalarType> kind,

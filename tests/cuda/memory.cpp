@@ -79,8 +79,12 @@ at::Tensor near(const at::Tensor &tensor) {
 }
 
 at::Tensor empty(at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType kind) {
-    return at::detail::empty_strided_generic(sizes, strides, memory(), c10::DispatchKeySet(c10::DispatchKey::CUDA),
-                                             kind);
+    at::Tensor made = at::detail::empty_strided_generic(sizes, strides, memory(),
+                                                        c10::DispatchKeySet(c10::DispatchKey::CUDA), kind);
+    if (recording(current_stream()) && at::isIntegralType(kind, true)) {
+        near(made).zero_();
+    }
+    return made;
 }
 
 } // namespace host_cuda

@@ -6,16 +6,17 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor as Torch};
 
-use super::super::adamw::{AdamW, COEFFICIENTS, annealed};
+use super::super::adamw::{AdamW, COEFFICIENTS, annealed, coefficients};
+use super::super::ahead::Ahead;
 use super::super::arena::{Arena, copy_out, tensor};
 use super::super::checkpoint::Checkpoint;
-use super::super::graph::Recorder;
+use super::super::graph::Repeated;
 use super::super::train::Job;
-use super::batches::{Batches, Noisy, Rows};
 use super::module::FlowModule;
+use super::noisy::{Noisy, Rows};
 use crate::codec::Fit;
 use crate::denoiser::Architecture;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generator::{Curve, Report};
 use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose};
@@ -43,8 +44,6 @@ const HIDDEN_CONDITIONS: f64 = 0.1;
 const LOOK: u64 = 100;
 /// Numbers of a step beside its batch: the optimizer's, and how much of the average is forgotten.
 const NUMBERS: usize = COEFFICIENTS + 1;
-/// Steps before one is recorded, in which libtorch sets up what it needs on the device.
-const LAUNCHED: u64 = 3;
 /// Noise draws per held-out snapshot, when looking and for the gain.
 const DRAWS: usize = 32;
 /// Snapshots below which there is nothing to learn beyond a Gaussian.
@@ -120,26 +119,17 @@ pub(super) fn flow(
     }
     let total = job.options.steps.unwrap_or(STEPS);
     let meter = Meter::new("denoiser", state.step, total);
-    // Goes before the tensors that it may have recorded.
-    let mut recorder = Recorder::open(job.device);
-    let mut launched = 0;
+    let mut repeated = Repeated::new(job.device);
+    let until = |step: u64| (step + LOOK - step % LOOK).min(total);
+    let draw = |steps: Range<u64>| drawn(&train, noise, steps, total);
+    let mut next = draw(state.step..until(state.step));
     while state.step < total {
-        let end = (state.step + LOOK - state.step % LOOK).min(total);
-        learner.draw(&train, noise, state.step..end, total)?;
+        let end = until(state.step);
+        learner.ahead.fill(&next.each_ref().map(Vec::as_slice))?;
         for step in state.step..end {
-            if launched == LAUNCHED
-                && let Some(able) = &mut recorder
-                && let Err(why) = able.record(|| learner.step())
-            {
-                // None of the step has run, and it can be launched like those before.
+            if let Some(why) = repeated.run(|| learner.step())? {
                 report.notes.push(format!("steps were not recorded: {why}"));
-                recorder = None;
             }
-            match &recorder {
-                Some(recorder) if recorder.is_recorded() => recorder.replay()?,
-                _ => learner.step()?,
-            }
-            launched += 1;
             job.tick(
                 &meter,
                 step + 1,
@@ -150,6 +140,8 @@ pub(super) fn flow(
                     .map_or(f64::NAN, |(_, loss)| *loss),
             )?;
         }
+        // While a device still works on what it was given.
+        next = draw(end..until(end));
         state.step = end;
         state
             .train
@@ -167,7 +159,7 @@ pub(super) fn flow(
             checkpoint.save(&state, &tensors)?;
         }
     }
-    drop(recorder);
+    drop(repeated);
     let Learner {
         module,
         mut arena,
@@ -198,7 +190,7 @@ struct Learner {
     /// The parameters' moving average.
     average: Torch,
     emphasis: Torch,
-    batches: Batches,
+    ahead: Ahead,
     /// Of the last step.
     loss: Torch,
 }
@@ -219,36 +211,27 @@ impl Learner {
             average: arena.copy()?,
             arena,
             emphasis: emphasis(variances, device)?,
-            batches: Batches::new(LOOK, BATCH, NUMBERS, architecture, device)?,
+            ahead: Ahead::new(
+                LOOK as usize,
+                &[
+                    &[BATCH, architecture.width],
+                    &[BATCH, architecture.embedding_inputs()],
+                    &[BATCH, architecture.width],
+                    &[NUMBERS],
+                ],
+                device,
+            )?,
             loss: Torch::f_zeros([0i64; 0], (Kind::Float, device))?,
         })
     }
 
-    /// Draws what the steps of a range learn from.
-    fn draw(&mut self, rows: &Rows, noise: Noise, steps: Range<u64>, total: u64) -> Result<()> {
-        let (mut drawn, mut numbers) = (Noisy::new(), Vec::new());
-        for step in steps {
-            let mut stream = noise.stream(Purpose::Training, 0, step);
-            for _ in 0..BATCH {
-                let index = stream.below(rows.latents.len());
-                let hide = stream.uniform() < HIDDEN_CONDITIONS;
-                rows.add(index, hide, &mut stream, &mut drawn);
-            }
-            let rate = annealed(RATE, step as usize, total as usize)
-                * ((step + 1) as f64 / WARM_UP as f64).min(1.0);
-            numbers.extend(self.optimizer.coefficients(step as usize, rate));
-            // A short memory at first, so that the average forgets where it began.
-            let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
-            numbers.push((1.0 - decay) as f32);
-        }
-        self.batches.fill(&drawn, &numbers)
-    }
-
     /// Learns from the next batch that was drawn. Waits for nothing, and does the same work every time.
     fn step(&mut self) -> Result<()> {
-        let ([y, features, velocity], numbers) = self.batches.next()?;
-        let predicted = self.module.velocity(&self.arena, &y, &features)?;
-        let loss = mean_square(&predicted.f_sub(&velocity)?, &self.emphasis)?;
+        let [y, features, velocity, numbers] = &self.ahead.next()?[..] else {
+            return Err(Error::Internal("a step of other tensors".into()));
+        };
+        let predicted = self.module.velocity(&self.arena, y, features)?;
+        let loss = mean_square(&predicted.f_sub(velocity)?, &self.emphasis)?;
         let gradient = clipped(self.arena.gradients(&loss)?)?;
         let coefficients = numbers.f_narrow(0, 0, COEFFICIENTS as i64)?;
         let forgotten = numbers.f_narrow(0, COEFFICIENTS as i64, 1)?;
@@ -286,6 +269,27 @@ impl Learner {
         self.optimizer.import(&self.arena, tensors, "")?;
         self.arena.import_buffer(&self.average, tensors, "average.")
     }
+}
+
+/// What the steps of a range learn from: batches of noisy latents, the embedding's inputs and velocities, and the steps'
+/// numbers.
+fn drawn(rows: &Rows, noise: Noise, steps: Range<u64>, total: u64) -> [Vec<f32>; 4] {
+    let (mut drawn, mut numbers) = (Noisy::new(), Vec::new());
+    for step in steps {
+        let mut stream = noise.stream(Purpose::Training, 0, step);
+        for _ in 0..BATCH {
+            let index = stream.below(rows.latents.len());
+            let hide = stream.uniform() < HIDDEN_CONDITIONS;
+            rows.add(index, hide, &mut stream, &mut drawn);
+        }
+        let rate = annealed(RATE, step as usize, total as usize)
+            * ((step + 1) as f64 / WARM_UP as f64).min(1.0);
+        numbers.extend(coefficients(step as usize, rate, WEIGHT_DECAY));
+        // A short memory at first, so that the average forgets where it began.
+        let decay = EMA.min((1 + step) as f64 / (10 + step) as f64);
+        numbers.push((1.0 - decay) as f32);
+    }
+    [drawn.y, drawn.features, drawn.velocity, numbers]
 }
 
 /// How much of the loss each latent is, [1, width], 1 on average. The best prediction is the same for

@@ -1,11 +1,11 @@
 //! Training the default engine: fit the components, learn the flow, judge, write.
 
-mod batches;
 mod behaviour;
 mod cuda;
 mod fit;
 mod judge;
 mod module;
+mod noisy;
 mod teach;
 #[cfg(test)]
 mod tests;

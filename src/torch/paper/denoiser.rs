@@ -7,10 +7,10 @@ use super::config::PaperConfig;
 use super::layers::{Conv, Linear, Norm, Running};
 use crate::error::Result;
 use crate::noise::Stream;
-use crate::torch::arena::{Arena, Plan, tensor};
+use crate::torch::arena::{Arena, Plan};
 
 /// Width of the sinusoidal features of time, and their longest period.
-const FEATURES: usize = 256;
+pub(super) const FEATURES: usize = 256;
 const MAX_PERIOD: f64 = 10_000.0;
 
 pub(super) struct Denoiser {
@@ -20,7 +20,6 @@ pub(super) struct Denoiser {
     encoder: Vec<(Conv, Norm, Running)>,
     decoder: Vec<(Conv, Norm, Running)>,
     last: Conv,
-    device: Device,
     /// Whether the normalizations are part of the convolutions.
     folded: bool,
 }
@@ -62,7 +61,6 @@ impl Denoiser {
             encoder: layers,
             decoder,
             last,
-            device,
             folded: false,
         })
     }
@@ -78,10 +76,11 @@ impl Denoiser {
         Ok(())
     }
 
-    /// The noise in latents x, [batch, width], at the schedule's steps `times`, one for each latent or
-    /// one for all. Until [`Denoiser::fold`] the normalizations are over the batch.
-    pub fn forward(&self, x: &Tensor, times: &[f32]) -> Result<Tensor> {
-        let t = self.embed(times)?;
+    /// The noise in latents x, [batch, width], at the schedule's steps whose [`time_features`] these are, [batch,
+    /// FEATURES], or [1, FEATURES] for all. Until [`Denoiser::fold`] the normalizations are over the batch.
+    pub fn forward(&self, x: &Tensor, features: &Tensor) -> Result<Tensor> {
+        let hidden = self.time[0].forward(&self.arena, features)?.f_silu()?;
+        let t = self.time[1].forward(&self.arena, &hidden)?.f_unsqueeze(1)?;
         let block = |(conv, norm, running): &(Conv, Norm, Running), x: Tensor| {
             let mut x = conv.forward(&self.arena, &x)?;
             if !self.folded {
@@ -102,22 +101,12 @@ impl Denoiser {
         }
         Ok(self.last.forward(&self.arena, &x)?.f_squeeze_dim(1)?)
     }
+}
 
-    /// Times to [batch, 1, width]: cosines and sines of geometric periods through two dense layers.
-    fn embed(&self, times: &[f32]) -> Result<Tensor> {
-        let half = FEATURES / 2;
-        let frequency = |i: usize| (-MAX_PERIOD.ln() * i as f64 / half as f64).exp() as f32;
-        let mut features = Vec::with_capacity(times.len() * FEATURES);
-        for t in times {
-            features.extend((0..half).map(|i| (t * frequency(i)).cos()));
-            features.extend((0..half).map(|i| (t * frequency(i)).sin()));
-        }
-        let features = tensor(
-            &features,
-            &[times.len() as i64, FEATURES as i64],
-            self.device,
-        )?;
-        let hidden = self.time[0].forward(&self.arena, &features)?.f_silu()?;
-        Ok(self.time[1].forward(&self.arena, &hidden)?.f_unsqueeze(1)?)
-    }
+/// Appends a time's cosines and sines of geometric periods.
+pub(super) fn time_features(t: f32, to: &mut Vec<f32>) {
+    let half = FEATURES / 2;
+    let frequency = |i: usize| (-MAX_PERIOD.ln() * i as f64 / half as f64).exp() as f32;
+    to.extend((0..half).map(|i| (t * frequency(i)).cos()));
+    to.extend((0..half).map(|i| (t * frequency(i)).sin()));
 }

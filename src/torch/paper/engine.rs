@@ -52,6 +52,10 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
             .push("the paper engine learns no condition; use the default engine for one".into());
     }
     let layout = job.collection.layout();
+    let first = job.collection.weights(job.train[0]);
+    if (job.train.iter()).all(|i| job.collection.weights(*i) == first) {
+        return Err(Error::all_alike(job.collection.path()));
+    }
     let normalizer = normalizer(job);
     let rows = &mut |indices: &[usize], out: &mut [f32]| {
         for (i, row) in indices
@@ -83,9 +87,11 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         if meter.as_ref().is_none_or(|(of, _)| *of != phase) {
             meter = Some((phase, Meter::new(name(phase), step as u64, steps as u64)));
         }
-        let loss = trainer.step(rows)?.unwrap_or(f64::NAN);
-        let done = step as u64 + 1;
-        if done.is_multiple_of(LOOK) || done == steps as u64 {
+        let Some((count, loss)) = trainer.step(rows)? else {
+            break;
+        };
+        let (step, done) = (step as u64, (step + count) as u64);
+        if done / LOOK > step / LOOK || done == steps as u64 {
             curves[phase as usize].points.push((done, loss));
         }
         if checkpoint.is_due() {
@@ -96,6 +102,9 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         if let Some((_, meter)) = &meter {
             (job.progress)(&meter.at(done, loss))?;
         }
+    }
+    if let Some(why) = trainer.not_recorded() {
+        report.notes.push(format!("steps were not recorded: {why}"));
     }
     report.curves = curves.into();
     let tensors = trainer.networks()?;

@@ -9,6 +9,7 @@ mod autoencoder;
 mod config;
 mod denoiser;
 mod engine;
+mod given;
 mod layers;
 mod sample;
 mod train;

@@ -1,14 +1,18 @@
 //! Sampling: the trained denoiser for the samplers of `crate::diffusion`, and the decoder.
 
-use tch::Device;
+use std::cell::RefCell;
+
+use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
-use super::denoiser::Denoiser;
+use super::denoiser::{Denoiser, FEATURES, time_features};
 use crate::diffusion;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::noise::{Noise, Purpose};
+use crate::torch::ahead::Ahead;
 use crate::torch::arena::{copy_out, tensor};
+use crate::torch::graph::Repeated;
 
 /// Prefixes of the networks' tensors.
 pub(super) const AUTOENCODER: &str = "autoencoder.";
@@ -20,8 +24,31 @@ pub struct Sampler {
     /// Weights of a network.
     weights: usize,
     device: Device,
+    // Goes before the networks, whose tensors it uses.
+    prediction: RefCell<Option<Prediction>>,
     autoencoder: Autoencoder,
     denoiser: Denoiser,
+}
+
+/// One prediction for a batch of a size, from inputs and to outputs that stay where they are, so that it can be recorded.
+struct Prediction {
+    repeated: Repeated,
+    batch: usize,
+    /// Latents [batch, latent] and the time's features [1, FEATURES].
+    given: Ahead,
+    /// The noise, [batch, latent].
+    y: Tensor,
+}
+
+impl Prediction {
+    fn new(batch: usize, latent: usize, device: Device) -> Result<Prediction> {
+        Ok(Prediction {
+            repeated: Repeated::new(device),
+            batch,
+            given: Ahead::new(1, &[&[batch, latent], &[1, FEATURES]], device)?,
+            y: Tensor::f_zeros([batch as i64, latent as i64], (Kind::Float, device))?,
+        })
+    }
 }
 
 impl Sampler {
@@ -47,6 +74,7 @@ impl Sampler {
             latent: config.latent,
             weights: width,
             device,
+            prediction: RefCell::new(None),
             autoencoder,
             denoiser,
         })
@@ -69,7 +97,28 @@ impl diffusion::Denoiser for Sampler {
 
     fn predict(&self, x: &[f32], time: f64, out: &mut [f32]) -> Result<()> {
         let batch = x.len() / self.latent;
-        let x = tensor(x, &[batch as i64, self.latent as i64], self.device)?;
-        copy_out(&self.denoiser.forward(&x, &[time as f32])?, out)
+        let mut features = Vec::with_capacity(FEATURES);
+        time_features(time as f32, &mut features);
+        let mut prediction = self.prediction.borrow_mut();
+        if prediction.as_ref().is_none_or(|last| last.batch != batch) {
+            *prediction = None;
+            *prediction = Some(Prediction::new(batch, self.latent, self.device)?);
+        }
+        let Some(Prediction {
+            repeated, given, y, ..
+        }) = &mut *prediction
+        else {
+            return Err(Error::Internal("a prediction of no batch".into()));
+        };
+        given.fill(&[x, &features])?;
+        // Where it cannot be recorded, it is launched.
+        let _ = repeated.run(|| {
+            let [x, features] = &given.next()?[..] else {
+                return Err(Error::Internal("a prediction of other inputs".into()));
+            };
+            y.f_copy_(&self.denoiser.forward(x, features)?)?;
+            Ok(())
+        })?;
+        copy_out(y, out)
     }
 }

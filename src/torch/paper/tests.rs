@@ -1,10 +1,10 @@
 //! The networks and their training against PyTorch's own, and resuming against not stopping.
 
 use safetensors::SafeTensors;
-use tch::{Device, Reduction};
+use tch::{Device, Reduction, Tensor};
 
 use super::autoencoder::Autoencoder;
-use super::denoiser::Denoiser;
+use super::denoiser::{Denoiser, time_features};
 use super::train::{Phase, Rows};
 use super::*;
 use crate::diffusion::Denoiser as _;
@@ -152,6 +152,13 @@ fn the_autoencoder_and_its_training_equal_pytorchs() {
     }
 }
 
+/// [times, FEATURES]
+fn features(times: &[f32]) -> Tensor {
+    let mut features = Vec::new();
+    times.iter().for_each(|t| time_features(*t, &mut features));
+    tensor(&features, &[times.len() as i64, -1], Device::Cpu).unwrap()
+}
+
 #[test]
 fn the_folded_denoiser_equals_pytorchs_in_evaluation() {
     let golden = golden();
@@ -159,7 +166,7 @@ fn the_folded_denoiser_equals_pytorchs_in_evaluation() {
     network.arena.import(&golden, "denoiser.").unwrap();
     network.statistics.import(&golden, "denoiser.").unwrap();
     network.fold().unwrap();
-    let predicted = network.forward(&load(&golden, "denoiser/x"), &[37.0]);
+    let predicted = network.forward(&load(&golden, "denoiser/x"), &features(&[37.0]));
     let expected = values(&golden, "denoiser/predicted");
     assert_close(&numbers(&predicted.unwrap()), &expected, 1e-4, "predicted");
 }
@@ -171,7 +178,7 @@ fn the_denoiser_and_its_training_equal_pytorchs() {
     network.arena.import(&golden, "denoiser.").unwrap();
     network.statistics.import(&golden, "denoiser.").unwrap();
     let x = load(&golden, "denoiser/x");
-    let times = values(&golden, "denoiser/t");
+    let times = features(&values(&golden, "denoiser/t"));
     let _ = network.forward(&x, &times).unwrap();
     for after in network.statistics.export("after.denoiser.").unwrap() {
         let name = &after.spec.name;
@@ -349,7 +356,7 @@ fn train(
     progress: &mut dyn FnMut(Phase, usize, usize, f64) -> Result<()>,
 ) -> Result<Vec<crate::Tensor>> {
     while let Some((phase, step, steps)) = trainer.next() {
-        if let Some(loss) = trainer.step(rows)? {
+        if let Some((_, loss)) = trainer.step(rows)? {
             progress(phase, step, steps, loss)?;
         }
     }

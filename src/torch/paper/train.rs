@@ -1,16 +1,17 @@
 //! The two phases of training: the autoencoder on weights, then the denoiser on its latents.
 
-use tch::{Device, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
+use super::given::{Drawn, Source};
 use super::sample::{AUTOENCODER, DENOISER};
-use crate::diffusion::Schedule;
 use crate::error::{Error, Result};
-use crate::noise::{Noise, Purpose, Stream};
-use crate::torch::adamw::{AdamW, annealed};
-use crate::torch::arena::tensor;
+use crate::noise::{Noise, Purpose};
+use crate::torch::adamw::AdamW;
+use crate::torch::ahead::Ahead;
+use crate::torch::graph::Repeated;
 
 /// Fills its buffer, [indices, width], with the normalized weights of the snapshots of these
 /// indices. One index may occur several times.
@@ -34,15 +35,12 @@ pub struct State {
 
 /// A training run of the paper engine.
 pub struct Trainer {
-    config: PaperConfig,
-    width: usize,
-    snapshots: usize,
-    device: Device,
-    noise: Noise,
-    schedule: Schedule,
-    autoencoder: Autoencoder,
-    denoiser: Denoiser,
-    optimizers: [AdamW; 2],
+    source: Source,
+    drawn: Option<Drawn>,
+    // Goes before the learner, whose tensors it uses.
+    repeated: Repeated,
+    not_recorded: Option<Error>,
+    learner: Learner,
     step: usize,
 }
 
@@ -60,45 +58,34 @@ impl Trainer {
                 "paper engine: there are no weights to learn from",
             ));
         }
-        let noise = Noise::new(config.seed);
-        let stream = |network| noise.stream(Purpose::Initialization, network, 0);
-        let padded = PaperConfig::padded(width);
-        let mut autoencoder = Autoencoder::new(&config, padded, &mut stream(0), device)?;
-        let mut denoiser = Denoiser::new(&config, &mut stream(1), device)?;
-        autoencoder.arena.track(true)?;
-        denoiser.arena.track(true)?;
-        let optimizers = [
-            AdamW::new(&autoencoder.arena, config.weight_decay)?,
-            AdamW::new(&denoiser.arena, config.weight_decay)?,
-        ];
-        Ok(Trainer {
+        let source = Source {
             schedule: config.schedule(),
+            noise: Noise::new(config.seed),
             config,
             width,
             snapshots,
             device,
-            noise,
-            autoencoder,
-            denoiser,
-            optimizers,
+        };
+        Ok(Trainer {
+            learner: Learner::new(&source)?,
+            source,
+            drawn: None,
+            repeated: Repeated::new(device),
+            not_recorded: None,
             step: 0,
         })
     }
 
     /// Continues from a state of a run of the same configuration, width and snapshots.
     pub fn resume(&mut self, state: &State) -> Result<()> {
-        let total = self.config.autoencoder_steps + self.config.diffusion_steps;
+        let total = self.source.config.autoencoder_steps + self.source.config.diffusion_steps;
         if state.step > total {
             return Err(Error::Mismatch(format!(
                 "the checkpoint is at step {} of {total}; resume with the options it was made with",
                 state.step
             )));
         }
-        self.autoencoder.arena.import(&state.tensors, AUTOENCODER)?;
-        self.denoiser.arena.import(&state.tensors, DENOISER)?;
-        self.denoiser.statistics.import(&state.tensors, DENOISER)?;
-        self.optimizers[0].import(&self.autoencoder.arena, &state.tensors, AUTOENCODER)?;
-        self.optimizers[1].import(&self.denoiser.arena, &state.tensors, DENOISER)?;
+        self.learner.import(&state.tensors)?;
         self.step = state.step;
         Ok(())
     }
@@ -106,8 +93,7 @@ impl Trainer {
     /// The run as it stands.
     pub fn state(&self) -> Result<State> {
         let mut tensors = self.networks()?;
-        tensors.extend(self.optimizers[0].export(&self.autoencoder.arena, AUTOENCODER)?);
-        tensors.extend(self.optimizers[1].export(&self.denoiser.arena, DENOISER)?);
+        tensors.extend(self.learner.moments()?);
         Ok(State {
             step: self.step,
             tensors,
@@ -116,119 +102,174 @@ impl Trainer {
 
     /// The phase of the next step, its index in it and their number; none when all are done.
     pub fn next(&self) -> Option<(Phase, usize, usize)> {
-        let (first, second) = (self.config.autoencoder_steps, self.config.diffusion_steps);
-        match self.step.checked_sub(first) {
-            None => Some((Phase::Autoencoder, self.step, first)),
-            Some(step) if step < second => Some((Phase::Diffusion, step, second)),
-            Some(_) => None,
-        }
+        self.source.position(self.step)
     }
 
-    /// Does the next step and returns its loss; none when all are done.
-    pub fn step(&mut self, rows: Rows) -> Result<Option<f64>> {
-        let Some((phase, step, steps)) = self.next() else {
+    /// Does the next step, or on CUDA those of its phase that are put there together. Returns their number, and the last
+    /// one's loss; none when all are done.
+    pub fn step(&mut self, rows: Rows) -> Result<Option<(usize, f64)>> {
+        let Some((phase, step, _)) = self.next() else {
             return Ok(None);
         };
-        let mut stream = self
-            .noise
-            .stream(Purpose::Training, phase as u64, step as u64);
-        let indices: Vec<usize> = (0..self.config.batch)
-            .map(|_| stream.below(self.snapshots))
-            .collect();
-        let x = self.batch(&indices, rows)?;
-        let loss = match phase {
-            Phase::Autoencoder => self.autoencoder_step(x, &mut stream, step, steps),
-            Phase::Diffusion => self.diffusion_step(x, &mut stream, step, steps),
-        }?;
+        let device = self.source.device;
+        if self.learner.phase() != Some(phase) {
+            self.repeated = Repeated::new(device);
+            self.learner.begin(phase, &self.source, rows)?;
+        }
+        let drawn = match self.drawn.take() {
+            Some(drawn) if drawn.first == self.step => drawn,
+            _ => self.source.draw(self.step, rows)?,
+        };
+        self.learner.fill(&drawn)?;
+        for _ in 0..drawn.count {
+            let learner = &mut self.learner;
+            if let Some(why) = self.repeated.run(|| learner.step())? {
+                self.not_recorded = Some(why);
+            }
+        }
+        if device != Device::Cpu {
+            // While it still works on what it was given.
+            self.drawn = Some(self.source.draw(self.step + drawn.count, rows)?);
+        }
+        let loss = self.learner.loss.f_double_value(&[])?;
         if !loss.is_finite() {
+            let step = step + drawn.count - 1;
             return Err(Error::invalid(format!(
                 "paper engine: the loss of step {step} is {loss}; lower the learning rate"
             )));
         }
-        self.step += 1;
-        Ok(Some(loss))
+        self.step += drawn.count;
+        Ok(Some((drawn.count, loss)))
+    }
+
+    /// Why steps on CUDA are launched one kernel after the other, where they could not be recorded.
+    pub fn not_recorded(&self) -> Option<&Error> {
+        self.not_recorded.as_ref()
     }
 
     /// Both networks' tensors: what [`super::Sampler`] is made from.
     pub fn networks(&self) -> Result<Vec<crate::Tensor>> {
-        let mut tensors = self.autoencoder.arena.export(AUTOENCODER)?;
-        tensors.extend(self.denoiser.arena.export(DENOISER)?);
-        tensors.extend(self.denoiser.statistics.export(DENOISER)?);
+        let learner = &self.learner;
+        let mut tensors = learner.autoencoder.arena.export(AUTOENCODER)?;
+        tensors.extend(learner.denoiser.arena.export(DENOISER)?);
+        tensors.extend(learner.denoiser.statistics.export(DENOISER)?);
+        Ok(tensors)
+    }
+}
+
+/// Both networks while they learn.
+struct Learner {
+    config: PaperConfig,
+    autoencoder: Autoencoder,
+    denoiser: Denoiser,
+    optimizers: [AdamW; 2],
+    /// All snapshots, [snapshots, padded], where a device holds them; the CPU reads them as they are needed.
+    snapshots: Option<Tensor>,
+    /// The phase at work, and its steps' inputs.
+    ahead: Option<(Phase, Ahead)>,
+    /// Of the last step.
+    loss: Tensor,
+}
+
+impl Learner {
+    fn new(source: &Source) -> Result<Learner> {
+        let (config, device) = (source.config.clone(), source.device);
+        let stream = |network| source.noise.stream(Purpose::Initialization, network, 0);
+        let padded = PaperConfig::padded(source.width);
+        let mut autoencoder = Autoencoder::new(&config, padded, &mut stream(0), device)?;
+        let mut denoiser = Denoiser::new(&config, &mut stream(1), device)?;
+        autoencoder.arena.track(true)?;
+        denoiser.arena.track(true)?;
+        let optimizers = [
+            AdamW::new(&autoencoder.arena, config.weight_decay)?,
+            AdamW::new(&denoiser.arena, config.weight_decay)?,
+        ];
+        Ok(Learner {
+            config,
+            autoencoder,
+            denoiser,
+            optimizers,
+            snapshots: None,
+            ahead: None,
+            loss: Tensor::f_zeros([0i64; 0], (Kind::Float, device))?,
+        })
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.ahead.as_ref().map(|(phase, _)| *phase)
+    }
+
+    /// Makes room for a phase's inputs.
+    fn begin(&mut self, phase: Phase, source: &Source, rows: Rows) -> Result<()> {
+        if source.device != Device::Cpu && self.snapshots.is_none() {
+            self.snapshots = Some(source.all(rows)?);
+        }
+        self.autoencoder.arena.track(phase == Phase::Autoencoder)?;
+        self.ahead = None;
+        let sizes = source.sizes(phase);
+        let sizes: Vec<&[usize]> = sizes.iter().map(Vec::as_slice).collect();
+        let ahead = Ahead::new(source.together(phase), &sizes, source.device)?;
+        self.ahead = Some((phase, ahead));
+        Ok(())
+    }
+
+    fn fill(&mut self, drawn: &Drawn) -> Result<()> {
+        let parts: Vec<&[f32]> = drawn.parts.iter().map(Vec::as_slice).collect();
+        match &mut self.ahead {
+            Some((_, ahead)) => ahead.fill(&parts),
+            None => Err(Error::Internal("a step of no phase".into())),
+        }
+    }
+
+    /// Learns from the next step's inputs. Waits for nothing, and does the same work every time.
+    fn step(&mut self) -> Result<()> {
+        let Some((phase, ahead)) = &mut self.ahead else {
+            return Err(Error::Internal("a step of no phase".into()));
+        };
+        let (phase, given) = (*phase, ahead.next()?);
+        let [snapshots, given @ .., coefficients] = &given[..] else {
+            return Err(Error::Internal("a step of no inputs".into()));
+        };
+        let x = match &self.snapshots {
+            Some(all) => all.f_index_select(0, &snapshots.f_to_kind(Kind::Int64)?)?,
+            None => snapshots.shallow_clone(),
+        };
+        let loss = match (phase, given) {
+            (Phase::Autoencoder, [inputs, latents]) => {
+                let x = x.f_add(&inputs.f_mul_scalar(self.config.input_noise)?)?;
+                let latents = latents.f_mul_scalar(self.config.latent_noise)?;
+                self.autoencoder.loss(&x, &latents, self.config.kl_weight)?
+            }
+            (Phase::Diffusion, [levels, epsilon, features]) => {
+                let x0 = self.autoencoder.encode(&x)?;
+                let [signal, noise] = [0, 1].map(|i| levels.f_select(0, i));
+                let x_t = x0.f_mul(&signal?)?.f_add_(&epsilon.f_mul(&noise?)?)?;
+                let predicted = self.denoiser.forward(&x_t, features)?;
+                predicted.f_mse_loss(epsilon, Reduction::Mean)?
+            }
+            _ => return Err(Error::Internal("a step of another phase's inputs".into())),
+        };
+        let arena = match phase {
+            Phase::Autoencoder => &mut self.autoencoder.arena,
+            Phase::Diffusion => &mut self.denoiser.arena,
+        };
+        let gradient = arena.gradients(&loss)?;
+        self.optimizers[phase as usize].update(arena, &gradient, coefficients)?;
+        self.loss.f_copy_(&loss.f_detach()?)?;
+        Ok(())
+    }
+
+    fn moments(&self) -> Result<Vec<crate::Tensor>> {
+        let mut tensors = self.optimizers[0].export(&self.autoencoder.arena, AUTOENCODER)?;
+        tensors.extend(self.optimizers[1].export(&self.denoiser.arena, DENOISER)?);
         Ok(tensors)
     }
 
-    /// The weights of these snapshots, padded with zeros.
-    fn batch(&self, indices: &[usize], rows: Rows) -> Result<Tensor> {
-        let padded = PaperConfig::padded(self.width);
-        let mut x = vec![0.0; indices.len() * padded];
-        if padded == self.width {
-            rows(indices, &mut x)?;
-        } else {
-            let mut dense = vec![0.0; indices.len() * self.width];
-            rows(indices, &mut dense)?;
-            for (to, from) in x.chunks_mut(padded).zip(dense.chunks(self.width)) {
-                to[..self.width].copy_from_slice(from);
-            }
-        }
-        tensor(&x, &[indices.len() as i64, padded as i64], self.device)
-    }
-
-    /// Standard normal numbers, [batch, width].
-    fn normal(&self, stream: &mut Stream, width: usize) -> Result<Tensor> {
-        let batch = self.config.batch;
-        let mut values = vec![0.0; batch * width];
-        stream.normal(&mut values);
-        tensor(&values, &[batch as i64, width as i64], self.device)
-    }
-
-    fn autoencoder_step(
-        &mut self,
-        mut x: Tensor,
-        stream: &mut Stream,
-        step: usize,
-        steps: usize,
-    ) -> Result<f64> {
-        let mut noise = self.normal(stream, PaperConfig::padded(self.width))?;
-        let _ = x.f_add_(&noise.f_mul_scalar_(self.config.input_noise)?)?;
-        let mut latent_noise = self.normal(stream, self.config.latent)?;
-        let _ = latent_noise.f_mul_scalar_(self.config.latent_noise)?;
-        let loss = self
-            .autoencoder
-            .loss(&x, &latent_noise, self.config.kl_weight)?;
-        let gradient = self.autoencoder.arena.gradients(&loss)?;
-        let rate = annealed(self.config.autoencoder_learning_rate, step, steps);
-        self.optimizers[0].step(&mut self.autoencoder.arena, &gradient, step, rate)?;
-        Ok(loss.f_double_value(&[])?)
-    }
-
-    fn diffusion_step(
-        &mut self,
-        x: Tensor,
-        stream: &mut Stream,
-        step: usize,
-        steps: usize,
-    ) -> Result<f64> {
-        self.autoencoder.arena.track(false)?;
-        let x0 = self.autoencoder.encode(&x)?;
-        let times: Vec<usize> = (0..self.config.batch)
-            .map(|_| stream.below(self.schedule.steps()))
-            .collect();
-        let epsilon = self.normal(stream, self.config.latent)?;
-        let column = |f: fn(f64) -> f64| {
-            let values: Vec<f32> = times
-                .iter()
-                .map(|&t| f(self.schedule.alpha_bar(t)).sqrt() as f32)
-                .collect();
-            tensor(&values, &[values.len() as i64, 1], self.device)
-        };
-        let (signal, noise) = (column(|a| a)?, column(|a| 1.0 - a)?);
-        let x_t = x0.f_mul(&signal)?.f_add_(&epsilon.f_mul(&noise)?)?;
-        let times: Vec<f32> = times.iter().map(|&t| t as f32).collect();
-        let predicted = self.denoiser.forward(&x_t, &times)?;
-        let loss = predicted.f_mse_loss(&epsilon, Reduction::Mean)?;
-        let gradient = self.denoiser.arena.gradients(&loss)?;
-        let rate = annealed(self.config.diffusion_learning_rate, step, steps);
-        self.optimizers[1].step(&mut self.denoiser.arena, &gradient, step, rate)?;
-        Ok(loss.f_double_value(&[])?)
+    fn import(&mut self, tensors: &[crate::Tensor]) -> Result<()> {
+        self.autoencoder.arena.import(tensors, AUTOENCODER)?;
+        self.denoiser.arena.import(tensors, DENOISER)?;
+        self.denoiser.statistics.import(tensors, DENOISER)?;
+        self.optimizers[0].import(&self.autoencoder.arena, tensors, AUTOENCODER)?;
+        self.optimizers[1].import(&self.denoiser.arena, tensors, DENOISER)
     }
 }
