@@ -2,11 +2,12 @@
 //! in any batch, on machines with the same instruction set class.
 //!
 //! Sampling multiplies by [`times`], whose elements are summed term by term whatever the number of
-//! rows. It reads `b` in place, where matrixmultiply, gemm and faer pack it first: that costs more
-//! than it gains for few rows, and each of the three takes another path, with other bytes, for one
+//! rows. For few rows it sweeps over `b` in place, where matrixmultiply, gemm and faer pack it first, which
+//! costs more than it gains, and each of the three takes another path, with other bytes, for one
 //! row. Fitting, which has no rows to keep apart, multiplies by matrixmultiply.
 #![allow(unsafe_code)]
 
+mod sweep;
 mod tile;
 
 use std::ops::Range;
@@ -14,9 +15,12 @@ use std::ops::Range;
 use matrixmultiply::sgemm;
 use tile::{Tile, Tiles};
 
-/// Rows and numbers of `b` from which its columns are worth packing.
+/// Rows up to which `b` is swept.
+const FEW: usize = 8;
+/// Rows and numbers of `b` from which its columns are worth packing, and how many of them are packed together.
 const MANY: usize = 16;
 const LARGE: usize = 1 << 16;
+const TOGETHER: usize = 1024;
 
 /// `out = a b` with `a[n, k]` and `b[k, m]`, all row-major and the rows of `out` `stride` apart; of
 /// `b` only the first `columns` of its `m` are used.
@@ -44,16 +48,16 @@ fn times_with(
     assert!(a.len() == n * k && b.len() == k * m && columns <= m && columns <= stride);
     assert!(n == 0 || out.len() >= (n - 1) * stride + columns);
     let mut rest = 0;
-    if n == 1 {
-        rest = columns - columns % tiles.single.columns;
-        strips(&[tiles.single], a, k, (b, m), 0..rest, out, stride);
+    if n <= FEW {
+        rest = columns - columns % tiles.sweep.lanes;
+        tiles.sweep.multiply(a, k, (b, m), rest, (out, stride));
     }
-    strips(tiles.several, a, k, (b, m), rest..columns, out, stride);
+    panels(tiles.several, a, k, (b, m), rest..columns, out, stride);
 }
 
-/// Some columns of `a b`, as many at once as a tile has. Where packed, they lie together; the last
-/// ones are filled up with zeros.
-fn strips(
+/// Some columns of `a b`, in panels of as many as a tile has. Where packed, a panel's numbers lie together; the last one
+/// is filled up with zeros. Tiles go along `out`, whose rows memory takes in long pieces.
+fn panels(
     tiles: &[Tile],
     a: &[f32],
     k: usize,
@@ -65,28 +69,40 @@ fn strips(
     let (n, wide) = (a.len() / k, tiles[0].columns);
     let packs = n >= MANY && b.len() >= LARGE;
     let (mut packed, mut spare) = (Vec::new(), Vec::new());
-    for start in columns.clone().step_by(wide) {
-        let width = wide.min(columns.end - start);
-        let mut strip = (&b[start..], m);
-        if packs || width < wide {
-            packed.resize(k * wide, 0.0);
-            for (to, row) in packed.chunks_exact_mut(wide).zip(b.chunks_exact(m)) {
-                to[..width].copy_from_slice(&row[start..][..width]);
+    for first in columns.clone().step_by(TOGETHER) {
+        let block = first..columns.end.min(first + TOGETHER);
+        // All of them, or the narrow one at the end.
+        let begin = match packs {
+            true => first,
+            false => block.end - block.len() % wide,
+        };
+        packed.resize(k * (block.end - begin).next_multiple_of(wide), 0.0);
+        if begin < block.end {
+            for (l, row) in b.chunks_exact(m).enumerate() {
+                for (panel, from) in row[begin..block.end].chunks(wide).enumerate() {
+                    packed[(panel * k + l) * wide..][..from.len()].copy_from_slice(from);
+                }
             }
-            strip = (&packed, wide);
         }
         let mut done = 0;
         for tile in tiles {
             while n - done >= tile.rows {
                 let a = &a[done * k..];
-                let out = &mut out[done * stride + start..];
-                if width == wide {
-                    tile.multiply(a, k, strip, (out, stride));
-                } else {
-                    spare.resize(tile.rows * wide, 0.0);
-                    tile.multiply(a, k, strip, (&mut spare, wide));
-                    for (row, out) in spare.chunks_exact(wide).zip(out.chunks_mut(stride)) {
-                        out[..width].copy_from_slice(&row[..width]);
+                for start in block.clone().step_by(wide) {
+                    let panel = match start.checked_sub(begin) {
+                        Some(at) => (&packed[at * k..], wide),
+                        None => (&b[start..], m),
+                    };
+                    let width = wide.min(block.end - start);
+                    let out = &mut out[done * stride + start..];
+                    if width == wide {
+                        tile.multiply(a, k, panel, (out, stride));
+                    } else {
+                        spare.resize(tile.rows * wide, 0.0);
+                        tile.multiply(a, k, panel, (&mut spare, wide));
+                        for (row, out) in spare.chunks_exact(wide).zip(out.chunks_mut(stride)) {
+                            out[..width].copy_from_slice(&row[..width]);
+                        }
                     }
                 }
                 done += tile.rows;
@@ -169,7 +185,7 @@ mod tests {
             for (k, m) in SIZES {
                 let (a, b) = (normal(33 * k, 0), normal(m * k, 1));
                 let whole = product(tiles, &a, k, &b);
-                for n in [1, 2, 3, 5, 11, 12, 13, 15, 16, 17, 32] {
+                for n in [1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 32] {
                     let part = product(tiles, &a[..n * k], k, &b);
                     assert!(part == whole[..n * m], "{n} rows of [{k}, {m}]");
                 }

@@ -3,6 +3,8 @@
 //! tile; whether the additions are fused is all that instruction sets differ in.
 #![allow(unsafe_code)]
 
+use super::sweep::{self, Sweep};
+
 /// Computes `rows` x `columns` elements of `a b`.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
@@ -35,8 +37,8 @@ impl Tile {
 
 /// The tiles of one instruction set.
 pub(super) struct Tiles {
-    /// For one row; then the columns are the wider.
-    pub single: Tile,
+    /// For few rows.
+    pub sweep: Sweep,
     /// For more rows, with the most first and one row last; all have as many columns.
     pub several: &'static [Tile],
 }
@@ -69,7 +71,7 @@ static PORTABLE: Tiles = {
         run: portable,
     };
     Tiles {
-        single: row,
+        sweep: sweep::PORTABLE,
         several: &[row],
     }
 };
@@ -97,11 +99,12 @@ unsafe fn portable(a: *const f32, k: usize, b: *const f32, m: usize, out: *mut f
 mod x86 {
     use std::arch::x86_64::*;
 
+    use super::super::sweep;
     use super::{Tile, Tiles};
 
     /// A tile of `R` rows and `V` vectors of columns, and the tiles of one instruction set.
     macro_rules! tiles {
-        ($set:ident, $most:literal, $tile:ident, $features:literal, $lanes:literal,
+        ($set:ident, $sweep:expr, $most:literal, $tile:ident, $features:literal, $lanes:literal,
          $zero:ident, $load:ident, $store:ident, $splat:ident, $fused:ident) => {
             /// # Safety
             /// As [`super::Run`]: every element is in bounds, and the machine has the instructions.
@@ -144,7 +147,7 @@ mod x86 {
                     }
                 }
                 Tiles {
-                    single: tile::<1, 4>(),
+                    sweep: $sweep,
                     several: &[
                         tile::<$most, 2>(),
                         tile::<4, 2>(),
@@ -158,6 +161,7 @@ mod x86 {
 
     tiles!(
         AVX512,
+        sweep::x86::AVX512,
         12,
         avx512,
         "avx512f",
@@ -170,6 +174,7 @@ mod x86 {
     );
     tiles!(
         AVX2,
+        sweep::x86::AVX2,
         6,
         avx2,
         "avx2,fma",
