@@ -180,7 +180,7 @@ gpu-programs: need-cc need-c++ need-python3 need-cargo
 	cp benches/gpu-check $(GPU)/run
 	@[ "$$(du -sm $(GPU) | cut -f1)" -lt 64 ] || { echo "$(GPU) has more than 64 MiB"; exit 1; }
 
-gpu-check: gpu-programs ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
+gpu-check: $(if $(shell command -v cargo),gpu-programs) ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
 	$(GPU)/run docs/results
 
 # libtorch's headers of CUDA are in .ci/libtorch's folder, or with a Python's packages.
@@ -188,16 +188,16 @@ REHEARSAL := build/gpu-rehearsal
 $(REHEARSAL)/%.o: tests/cuda/%.cpp tests/cuda/device.h
 	mkdir -p $(REHEARSAL)
 	$(TORCH) $(CXX) -std=c++17 -O1 -fPIC -Wall -Wextra -isystem "$$LIBTORCH/include" -isystem "$$LIBTORCH/include/cuda" \
-	    -isystem "$$LIBTORCH/../nvidia/cu13/include" -c -o $@ $<
+	    -isystem "$$LIBTORCH/../nvidia/cu13/include" $${CUDA_HOME:+-isystem "$$CUDA_HOME/include"} -c -o $@ $<
 
 $(REHEARSAL)/libtorch_cuda.so: $(patsubst tests/cuda/%.cpp,$(REHEARSAL)/%.o,$(wildcard tests/cuda/*.cpp))
 	$(TORCH) $(CXX) -shared -o $@ $^ -L"$$LIBTORCH/lib" -ltorch_cpu -lc10
 
-gpu-rehearsal: gpu-programs ## the same on a CUDA device that is the processor (tests/cuda): all but a GPU's time and rounding
-	@$(TORCH) if [ -e "$$LIBTORCH/include/cuda/cuda_runtime_api.h" ] || \
-	    [ -e "$$LIBTORCH/../nvidia/cu13/include/cuda_runtime_api.h" ]; \
-	then $(MAKE) $(REHEARSAL)/libtorch_cuda.so && tests/cuda/rehearse $(GPU) "$$LIBTORCH" $(REHEARSAL); \
-	else echo "gpu-rehearsal: skipped, as this libtorch has no headers of CUDA"; fi
+gpu-rehearsal: need-cc need-c++ need-python3 need-cargo ## the same on a CUDA device that is the processor (tests/cuda): the order of work, no GPU's time, rounding or memory
+	@$(TORCH) for cuda in "$$LIBTORCH/include/cuda" "$$LIBTORCH/../nvidia/cu13/include" "$$CUDA_HOME/include"; do \
+	    if [ -e "$$cuda/cuda_runtime_api.h" ]; then $(MAKE) gpu-programs $(REHEARSAL)/libtorch_cuda.so && \
+	        exec tests/cuda/rehearse $(GPU) "$$LIBTORCH" $(REHEARSAL); exit; fi; done; \
+	echo "gpu-rehearsal: skipped, as this libtorch has no headers of CUDA"
 
 # Each finished cell is a file under build/quality that is not made again.
 bench-quality: build ## zoos, generators and baselines by every measure, into docs; RIG=s-mlp for one rig alone
@@ -218,12 +218,16 @@ first: small $(DEMO)/net.pdiff ## what opening and the first network cost withou
 	@ls -l $(SMALL)/libpdiff.so $(DEMO)/net.pdiff | awk '{ print $$5, "bytes:", $$9 }'
 	@build/first $(DEMO)/net.pdiff
 
-portable: need-cargo ## the core's tests on a CPU without AVX, where qemu-user is installed
-	@program="$$(cargo test --no-default-features --lib --no-run --message-format short 2>&1 \
-	    | sed -n 's/.*(\(.*deps.pdiff-[0-9a-f]*\)).*/\1/p')" && \
-	if [ "$$(uname -m)" = x86_64 ] && command -v qemu-x86_64 >/dev/null; \
-	then qemu-x86_64 -cpu Nehalem "$$program" --skip command; \
-	else echo "portable: skipped, as it needs qemu-x86_64 (package qemu-user)"; fi
+# Programs in C are run by PDIFF_RUNNER, the tests that call the library by cargo's runner.
+NEHALEM := qemu-x86_64 -cpu Nehalem
+portable: need-cc need-cargo ## the core's tests on a CPU without AVX, where qemu-user is installed, and its types on ARM64
+	@if [ "$$(uname -m)" != x86_64 ] || ! command -v qemu-x86_64 >/dev/null; \
+	then echo "portable: skipped, as it needs qemu-x86_64 (package qemu-user)"; else \
+	PDIFF_RUNNER="$(NEHALEM)" cargo test --no-default-features --test c_api && \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(NEHALEM)" cargo test --no-default-features --lib --test stream -- --skip command; fi
+	@arm=aarch64-unknown-linux-gnu; if [ -d "$$(rustc --print sysroot)/lib/rustlib/$$arm" ]; \
+	then cargo check --no-default-features --lib --target $$arm; \
+	else echo "portable: not for ARM64, as rustup target add $$arm has not been run"; fi
 
 # The demo: 300 steps of a small CNN, a generator of its weights, 200 generated networks, and their table and report.
 # Each file is made once and made again only after what it comes from.

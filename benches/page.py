@@ -122,8 +122,9 @@ def speed_table(result):
     yield "| --- " * 11 + "|"
     for row in result["rows"]:
         theirs = row.get("pytorch", {})
-        median = lambda name: f"{theirs[name]['median_ms']:.2f}" if name in theirs else "-"
-        spread = f"{row['fastest_ms']:.2f} to {row['slowest_ms']:.2f}"
+        between = lambda figures: f"{figures['fastest_ms']:.2f} to {figures['slowest_ms']:.2f}"
+        median = lambda name: f"{theirs[name]['median_ms']:.2f} ({between(theirs[name])})" if name in theirs else "-"
+        spread = between(row)
         cells = [f"{row['parameters']:,}", f"{row['batch']:,}", row["threads"], f"{row['median_ms']:.2f}", spread]
         cells += [median("batched"), median("compiled"), f"{row['limit_ms']:.2f}", share(row)]
         cells += [megabytes(row), megabytes(theirs.get("batched", {}))]
@@ -141,10 +142,15 @@ def goals_table(result):
     yield f"| one network of 2,048 parameters, one thread | 1 ms | {one:.2f} ms | {f'{1e3 * theirs:,.0f} ms' if theirs else '-'} |"
     yield f"| 1,024 networks of 26,506 parameters | 1 s | {many['median_ms'] / 1e3:.2f} s | - |"
     here, theirs = job.get("seconds"), published.get("whole_job_seconds")
-    here, theirs = f"{here:.1f} s" if here else "-", f"{theirs / 60:.0f} minutes" if theirs else "-"
+    here = f"{here:.1f} s ({job['fastest_seconds']:.1f} to {job['slowest_seconds']:.1f})" if here else "-"
+    theirs = f"{theirs / 60:.0f} minutes" if theirs else "-"
     yield f"| 300 snapshots of 2,048 parameters, 200 networks as files | 12 s | {here} | {theirs} |"
     shares = [f"{share(row)} of {parameters:,}" for (parameters, *case), row in rows.items() if case == [1024, 2]]
     yield f"| sampling 1,024 networks, share of the limit by their parameters | 50% | {', '.join(shares)} | - |"
+    if stream := result.get("streamed"):
+        callback, files = stream["callback_seconds"]["median"], stream["file_seconds"]["median"]
+        held = f"{stream['peak_bytes'] / 1e6:.0f} MB held"
+        yield f"| 10,000 networks of 26,506 parameters to a callback, to files | bounded memory | {callback:.2f} s, {files:.2f} s, {held} | - |"
     yield "| 10,000 networks of 26,506 parameters on one H200 | 0.1 s | not measured: no GPU was at hand (`make gpu-check`) | - |"
     if "paper_engine" in result:
         ours, pytorch = result["paper_engine"]["libpdiff"], result["paper_engine"]["pytorch"]
@@ -156,6 +162,17 @@ def goals_table(result):
             figures = first[name]
             disk, peak = figures["disk_bytes"] / 1e6, figures["peak_kb"] / 1e3
             yield f"| process start to the first network, {label} of {disk:,.1f} MB, {peak:,.1f} MB of memory | | {figures['median_ms']:.1f} ms | |"
+
+
+def crates_table(result):
+    """The decoder's product alone by two crates, beside all of sampling here; one thread."""
+    yield "| parameters | batch | all of sampling here, ms | product by gemm | product by matrixmultiply |"
+    yield "| --- " * 5 + "|"
+    ours = {(row["parameters"], row["batch"]): row["median_ms"] for row in result["rows"] if row["threads"] == 1}
+    for row in result["crates"]:
+        case = row["parameters"], row["batch"]
+        cells = [f"{case[0]:,}", f"{case[1]:,}", *(f"{ms:.2f}" for ms in (ours[case], row["gemm_ms"], row["matrixmultiply_ms"]))]
+        yield f"| {' | '.join(cells)} |"
 
 
 def scale_table(result):
@@ -208,6 +225,7 @@ def main():
             put(file, table(result))
             if file == "sampling":
                 put("goals", goals_table(result))
+                put("crates", crates_table(result))
 
 
 if __name__ == "__main__":

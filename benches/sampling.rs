@@ -28,8 +28,12 @@ const SIZES: [(usize, usize); 5] = [
 ];
 const BATCHES: [usize; 3] = [1, 32, 1024];
 const THREADS: [usize; 2] = [1, 2];
-/// Numbers of one request at most: 1 GB.
-const MOST: usize = 1 << 28;
+/// Numbers of one request at most: 4 GB.
+const MOST: usize = 1 << 30;
+/// Networks that are streamed, of how many parameters.
+const STREAMED: (usize, usize) = (10_000, 26_506);
+/// Runs of what takes seconds.
+const REPEATED: usize = 3;
 /// Seconds that one figure may take, and the runs it takes at least and at most.
 const SECONDS: f64 = 2.0;
 const RUNS: (usize, usize) = (5, 200);
@@ -61,7 +65,7 @@ fn main() -> Result<()> {
         "share",
         "peak MB"
     );
-    let mut rows = Vec::new();
+    let (mut rows, mut crates, mut stream) = (Vec::new(), Vec::new(), Value::Null);
     let mut settings = Value::Null;
     for (parameters, snapshots) in SIZES.into_iter().filter(|(n, _)| *n <= largest) {
         let (_folder, file) = trained(snapshots, parameters, 50)?;
@@ -76,6 +80,12 @@ fn main() -> Result<()> {
                 let held = peak::bytes().saturating_sub(before);
                 rows.push(row(parameters, latents, batch, limit, &times, held));
             }
+            if 4 * latents * parameters < CRATES {
+                crates.push(of_crates(parameters, latents, batch));
+            }
+        }
+        if parameters == STREAMED.1 {
+            stream = streamed(&generator)?;
         }
     }
     if let Some(path) = after("-o") {
@@ -86,6 +96,8 @@ fn main() -> Result<()> {
             "flow": settings["flow"],
             "steps": settings["steps"],
             "whole_job": whole_job()?,
+            "streamed": stream,
+            "crates": crates,
             "limits": limits.iter().map(Limit::json).collect::<Vec<_>>(),
             "rows": rows,
         });
@@ -95,9 +107,148 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Bytes of a decoder whose product is made by crates of matrix products too.
+const CRATES: usize = 1 << 29;
+
+/// Milliseconds of the decoder's product alone on one thread, by crates that could make it.
+fn of_crates(parameters: usize, latents: usize, batch: usize) -> Value {
+    let a = vec![0.5f32; batch * latents];
+    let b = vec![0.25f32; latents * parameters];
+    let mut out = vec![0.0f32; batch * parameters];
+    let median = |mut product: Box<dyn FnMut() + '_>| {
+        let mut times: Vec<f64> = (0..RUNS.0)
+            .map(|_| {
+                let start = Instant::now();
+                product();
+                start.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[RUNS.0 / 2]
+    };
+    let (k, m) = (latents as isize, parameters as isize);
+    let to = out.as_mut_ptr();
+    // SAFETY: matrices [batch, latents], [latents, parameters] and [batch, parameters].
+    let gemm = median(Box::new(|| unsafe {
+        gemm::gemm(
+            batch,
+            parameters,
+            latents,
+            to,
+            1,
+            m,
+            false,
+            a.as_ptr(),
+            1,
+            k,
+            b.as_ptr(),
+            1,
+            m,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }));
+    // SAFETY: as above.
+    let matrixmultiply = median(Box::new(|| unsafe {
+        matrixmultiply::sgemm(
+            batch,
+            latents,
+            parameters,
+            1.0,
+            a.as_ptr(),
+            k,
+            1,
+            b.as_ptr(),
+            m,
+            1,
+            0.0,
+            to,
+            m,
+            1,
+        );
+    }));
+    black_box(&mut out);
+    json!({
+        "parameters": parameters,
+        "batch": batch,
+        "gemm_ms": gemm,
+        "matrixmultiply_ms": matrixmultiply,
+    })
+}
+
+/// Seconds of many networks, one after another to a callback and to files, and what the process holds beside the
+/// generator.
+fn streamed(generator: &Generator) -> Result<Value> {
+    let options = SampleOptions {
+        count: STREAMED.0,
+        ..SampleOptions::default()
+    };
+    let cancel = Cancel::new();
+    let before = peak::resident();
+    peak::reset();
+    let callback = seconds(|| {
+        generator.sample_each(&options, &cancel, &mut |_, network| {
+            black_box(network);
+            Ok(())
+        })
+    })?;
+    let files = seconds(|| {
+        let folder = tempfile::tempdir().expect("a folder for networks");
+        generator.sample_files(&options, &cancel, folder.path())
+    })?;
+    let held = peak::bytes().saturating_sub(before);
+    println!(
+        "{} networks of {} parameters: {:.2} s to a callback, {:.2} s to files, {:.0} MB held",
+        STREAMED.0,
+        STREAMED.1,
+        callback["median"].as_f64().unwrap_or(f64::NAN),
+        files["median"].as_f64().unwrap_or(f64::NAN),
+        held as f64 / 1e6
+    );
+    Ok(json!({
+        "networks": STREAMED.0,
+        "parameters": STREAMED.1,
+        "callback_seconds": callback,
+        "file_seconds": files,
+        "peak_bytes": held,
+    }))
+}
+
+/// The median, fastest and slowest of some runs.
+fn seconds<T>(mut work: impl FnMut() -> Result<T>) -> Result<Value> {
+    let mut times = Vec::new();
+    for _ in 0..REPEATED {
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(json!({
+        "median": times[REPEATED / 2],
+        "fastest": times[0],
+        "slowest": times[REPEATED - 1],
+    }))
+}
+
 /// Seconds of the job of the published code's example: 300 snapshots of 2,048 parameters, a generator
-/// by the default settings, 200 networks as files.
+/// by the default settings, 200 networks as files; the median run of some, and the fastest and slowest.
 fn whole_job() -> Result<Value> {
+    let mut jobs = (0..REPEATED)
+        .map(|_| one_job())
+        .collect::<Result<Vec<_>>>()?;
+    let all = |job: &Value| job["seconds"].as_f64().unwrap_or(f64::NAN);
+    jobs.sort_by(|a, b| all(a).total_cmp(&all(b)));
+    let mut median = jobs[REPEATED / 2].clone();
+    median["fastest_seconds"] = jobs[0]["seconds"].clone();
+    median["slowest_seconds"] = jobs[REPEATED - 1]["seconds"].clone();
+    Ok(median)
+}
+
+fn one_job() -> Result<Value> {
     let start = Instant::now();
     let (folder, zoo) = collected(300, 2048)?;
     let collecting = start.elapsed().as_secs_f64();

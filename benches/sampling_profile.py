@@ -23,7 +23,8 @@ PARTS = {
     "flow": r"denoiser::flow::Flow::velocity$",
     "decoding": r"codec::components::Components::decode$",
     "units' scale and shift": r"normalize::Normalizer::backward_part$",
-    "products of matrices": r"product::times$",
+    "products of matrices": r"product::times_again$",
+    "packing the decoder": r"product::pack$",
 }
 
 

@@ -65,6 +65,18 @@ fn compile(name: &str, folder: &Path) -> PathBuf {
     program
 }
 
+/// A program as it is, or by what PDIFF_RUNNER names, as `make portable` has it: another processor's emulator.
+fn command(program: &Path) -> Command {
+    let runner = std::env::var("PDIFF_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
+}
+
 /// Runs a program in an empty folder, which stays until the returned guard goes.
 fn run(name: &str, trains: &str) -> (Output, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -74,7 +86,7 @@ fn run(name: &str, trains: &str) -> (Output, tempfile::TempDir) {
     folders.extend(std::env::split_paths(
         &std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default(),
     ));
-    let output = Command::new(program)
+    let output = command(&program)
         .current_dir(folder.path())
         .env("LD_LIBRARY_PATH", std::env::join_paths(folders).unwrap())
         .arg(root("tests/fixtures"))

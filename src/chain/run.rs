@@ -398,7 +398,9 @@ pub(crate) fn spread<T: Send>(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
-    if threads == 1 {
+    // No more than there are parts for.
+    let threads = threads.min(parts.size_hint().1.unwrap_or(threads));
+    if threads <= 1 {
         return parts.try_for_each(work);
     }
     let parts = Mutex::new(Some(parts));

@@ -136,14 +136,15 @@ impl Components<'_> {
         let (k, parameters) = (self.latents, self.parameters);
         let [_, width] = strips(parameters);
         let begin = range.start * width;
-        let (mut room, mut e) = (Vec::new(), vec![0.0; width]);
+        let (mut room, mut packed, mut e) = (Vec::new(), Vec::new(), vec![0.0; width]);
         for index in range {
             let numbers = index * k * width..(index + 1) * k * width;
             let strip = self.decoder.strip(numbers, &mut room);
             let start = index * width;
             let columns = width.min(parameters - start);
             let out = &mut out[start - begin..];
-            product::times(latents, k, strip, columns, out, parameters);
+            let to = (&mut *out, parameters);
+            product::times_again(latents, k, strip, columns, to, &mut packed);
             for (row, stream) in out.chunks_mut(parameters).zip(&mut *streams) {
                 stream.normal(&mut e[..columns]);
                 let residual = &self.residual[start..];

@@ -228,7 +228,7 @@ impl Generator {
         }
         if let (Device::Cuda(number), false) = (options.device, cfg!(feature = "torch")) {
             return Err(Error::DeviceUnavailable(format!(
-                "device cuda:{number}: this build of libpdiff has no libtorch; sample on the CPU"
+                "device cuda:{number}: this build of libpdiff has no libtorch; sample on the CPU, or use the build with the torch feature, which has CUDA"
             )));
         }
         if options.steps == Some(0) {

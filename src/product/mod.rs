@@ -32,7 +32,19 @@ pub(crate) fn times(
     out: &mut [f32],
     stride: usize,
 ) {
-    times_with(tile::fastest(), a, k, b, columns, out, stride);
+    times_again(a, k, b, columns, (out, stride), &mut Vec::new());
+}
+
+/// The same, with room for what it packs, where many products of one size follow each other.
+pub(crate) fn times_again(
+    a: &[f32],
+    k: usize,
+    b: &[f32],
+    columns: usize,
+    out: (&mut [f32], usize),
+    packed: &mut Vec<f32>,
+) {
+    times_with(tile::fastest(), a, k, b, columns, out, packed);
 }
 
 fn times_with(
@@ -41,8 +53,8 @@ fn times_with(
     k: usize,
     b: &[f32],
     columns: usize,
-    out: &mut [f32],
-    stride: usize,
+    (out, stride): (&mut [f32], usize),
+    packed: &mut Vec<f32>,
 ) {
     let (n, m) = (a.len() / k, b.len() / k);
     assert!(a.len() == n * k && b.len() == k * m && columns <= m && columns <= stride);
@@ -52,23 +64,24 @@ fn times_with(
         rest = columns - columns % tiles.sweep.lanes;
         tiles.sweep.multiply(a, k, (b, m), rest, (out, stride));
     }
-    panels(tiles.several, a, k, (b, m), rest..columns, out, stride);
+    let columns = rest..columns;
+    panels(tiles.several, a, k, (b, m), columns, (out, stride), packed);
 }
 
-/// Some columns of `a b`, in panels of as many as a tile has. Where packed, a panel's numbers lie together; the last one
-/// is filled up with zeros. Tiles go along `out`, whose rows memory takes in long pieces.
+/// Some columns of `a b`, in panels of as many as a tile has. Where packed, a panel's numbers lie together; what fills up
+/// the last one is not used. Tiles go along `out`, whose rows memory takes in long pieces.
 fn panels(
     tiles: &[Tile],
     a: &[f32],
     k: usize,
     (b, m): (&[f32], usize),
     columns: Range<usize>,
-    out: &mut [f32],
-    stride: usize,
+    (out, stride): (&mut [f32], usize),
+    packed: &mut Vec<f32>,
 ) {
     let (n, wide) = (a.len() / k, tiles[0].columns);
     let packs = n >= MANY && b.len() >= LARGE;
-    let (mut packed, mut spare) = (Vec::new(), Vec::new());
+    let mut spare = Vec::new();
     for first in columns.clone().step_by(TOGETHER) {
         let block = first..columns.end.min(first + TOGETHER);
         // All of them, or the narrow one at the end.
@@ -76,14 +89,7 @@ fn panels(
             true => first,
             false => block.end - block.len() % wide,
         };
-        packed.resize(k * (block.end - begin).next_multiple_of(wide), 0.0);
-        if begin < block.end {
-            for (l, row) in b.chunks_exact(m).enumerate() {
-                for (panel, from) in row[begin..block.end].chunks(wide).enumerate() {
-                    packed[(panel * k + l) * wide..][..from.len()].copy_from_slice(from);
-                }
-            }
-        }
+        pack(wide, k, (b, m), begin..block.end, packed);
         let mut done = 0;
         for tile in tiles {
             while n - done >= tile.rows {
@@ -107,6 +113,26 @@ fn panels(
                 }
                 done += tile.rows;
             }
+        }
+    }
+}
+
+/// Puts columns of `b` into panels of as many as a tile has. A function of its own in a profile.
+#[inline(never)]
+fn pack(
+    wide: usize,
+    k: usize,
+    (b, m): (&[f32], usize),
+    columns: Range<usize>,
+    packed: &mut Vec<f32>,
+) {
+    packed.resize(k * columns.len().next_multiple_of(wide), 0.0);
+    if columns.is_empty() {
+        return;
+    }
+    for (l, row) in b.chunks_exact(m).enumerate() {
+        for (panel, from) in row[columns.clone()].chunks(wide).enumerate() {
+            packed[(panel * k + l) * wide..][..from.len()].copy_from_slice(from);
         }
     }
 }
@@ -175,7 +201,7 @@ mod tests {
     fn product(tiles: &Tiles, a: &[f32], k: usize, b: &[f32]) -> Vec<f32> {
         let (n, m) = (a.len() / k, b.len() / k);
         let mut out = vec![0.0; n * m];
-        times_with(tiles, a, k, b, m, &mut out, m);
+        times_with(tiles, a, k, b, m, (&mut out, m), &mut Vec::new());
         out
     }
 
@@ -227,7 +253,8 @@ mod tests {
             let (a, b) = (normal(n * k, 0), normal(k * m, 1));
             let whole = product(tiles, &a, k, &b);
             let mut out = vec![9.0; n * stride];
-            times_with(tiles, &a, k, &b, columns, &mut out, stride);
+            let to = (&mut out[..], stride);
+            times_with(tiles, &a, k, &b, columns, to, &mut Vec::new());
             for (row, whole) in out.chunks(stride).zip(whole.chunks(m)) {
                 assert!(row[..columns] == whole[..columns] && row[columns..] == [9.0; 4]);
             }

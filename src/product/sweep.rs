@@ -105,6 +105,8 @@ pub(super) mod x86 {
 
     use super::{Operands, Sweep};
 
+    /// Numbers of a cache's line.
+    const LINE: usize = 16;
     /// Terms that are added to a sum while it is in a register.
     const TERMS: usize = 4;
 
@@ -164,9 +166,14 @@ pub(super) mod x86 {
                     let at = |l: usize| of.b.wrapping_add(l * of.m + j);
                     // SAFETY: the caller's.
                     let rows: [_; K] = std::array::from_fn(|l| unsafe { $load(at(l)) });
-                    if fetches {
+                    // Once a line; of an address that is not there nothing comes.
+                    if fetches && j % LINE == 0 {
                         for l in K..2 * K {
-                            _mm_prefetch::<_MM_HINT_T0>(at(l).cast());
+                            // SAFETY: it reads nothing. A function that is safe in newer compilers.
+                            #[allow(unused_unsafe)]
+                            unsafe {
+                                _mm_prefetch::<_MM_HINT_T0>(at(l).cast());
+                            }
                         }
                     }
                     for (r, x) in x.iter().enumerate() {
@@ -191,6 +198,7 @@ pub(super) mod x86 {
                 unsafe { sweep(PARTS, of) }
             }
 
+            /// Only for machines with the instructions, as `tile::available` sees to.
             pub(in super::super) const $name: Sweep = Sweep {
                 lanes: $lanes,
                 run: $run,

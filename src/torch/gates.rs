@@ -9,10 +9,14 @@ const DISPERSION: (f64, f64) = (0.95, 1.05);
 /// Median distance to the nearest training snapshot, samples over held-out snapshots.
 const COPYING: (f64, f64) = (0.5, f64::MAX);
 
+/// A figure at most, also of samples that are not finite and of snapshots that are copies: a report holds no infinity.
+const MOST: f64 = 1e6;
+
 /// Collapse: samples that vary less than the snapshots do, each set about its own mean: elsewhere a collapsed one would
 /// look diverse. `beyond` is the samples' variance outside the snapshots' span.
 pub(super) fn dispersion(samples: &[f32], beyond: f64, train: &[f32], variances: &[f64]) -> Gate {
     let value = ((variance(samples, variances) + beyond) / variance(train, variances)).sqrt();
+    let value = value.min(MOST);
     let (low, high) = DISPERSION;
     let verdict = if value < low {
         "samples vary less than the snapshots: collapsed towards their average; train longer or collect more"
@@ -43,6 +47,7 @@ fn variance(rows: &[f32], variances: &[f64]) -> f64 {
 pub(super) fn copying(samples: &[f32], train: &[f32], held_out: &[f32], variances: &[f64]) -> Gate {
     let value = median_nearest(samples, train, variances)
         / median_nearest(held_out, train, variances).max(f64::MIN_POSITIVE);
+    let value = value.min(MOST);
     let (low, high) = COPYING;
     let verdict = if value < low {
         "samples are near copies of training snapshots; collect more, or use the snapshots themselves"

@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -35,6 +36,17 @@ template <typename Work> int guarded(char *message, std::size_t size, Work work)
     return 1;
 }
 
+// The stream that recordings on a device are made on: one, as libtorch keeps a workspace of cuBLAS for each. Recordings
+// exclude each other.
+c10::cuda::CUDAStream stream_of(c10::DeviceIndex device) {
+    static std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams;
+    const auto found = streams.find(device);
+    if (found != streams.end()) {
+        return found->second;
+    }
+    return streams.emplace(device, c10::cuda::getStreamFromPool(false, device)).first->second;
+}
+
 } // namespace
 
 extern "C" {
@@ -52,7 +64,7 @@ __attribute__((visibility("default"))) int pdiff_graph_begin(void *recorder, cha
     return guarded(message, size, [&] {
         auto &mine = *static_cast<Recorder *>(recorder);
         c10::cuda::getCurrentCUDAStream(mine.device).synchronize();
-        mine.own.emplace(c10::cuda::getStreamFromPool(false, mine.device));
+        mine.own.emplace(stream_of(mine.device));
         mine.is_recording = true;
         mine.graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
     });

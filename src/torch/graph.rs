@@ -20,43 +20,53 @@ const MESSAGE: usize = 512;
 /// lock of its own.
 static RECORDING: Mutex<()> = Mutex::new(());
 
+/// Of all recorders, for tests.
+#[cfg(test)]
+pub(super) static REPLAYS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 type Call = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> c_int;
 
 /// Runs of a step before it is recorded, in which libtorch sets up what it needs on the device.
 const LAUNCHED: u64 = 3;
 
 /// A step that is the same work every time: launched at first, then recorded and replayed, where its device can.
-pub(super) struct Repeated {
+pub(super) struct RecordedStep {
     recorder: Option<Recorder>,
     launched: u64,
+    not_recorded: Option<Error>,
 }
 
-impl Repeated {
-    /// It goes before the tensors that its step uses.
-    pub fn new(device: tch::Device) -> Repeated {
-        Repeated {
+impl RecordedStep {
+    /// Drop it before the tensors that its step uses.
+    pub fn new(device: tch::Device) -> RecordedStep {
+        RecordedStep {
             recorder: Recorder::open(device),
             launched: 0,
+            not_recorded: None,
         }
     }
 
-    /// Runs the step once. Returns why, if it could not be recorded now; it is launched then and from here on.
-    pub fn run(&mut self, mut step: impl FnMut() -> Result<()>) -> Result<Option<Error>> {
-        let mut failed = None;
+    /// Runs the step once.
+    pub fn run(&mut self, mut step: impl FnMut() -> Result<()>) -> Result<()> {
         if self.launched == LAUNCHED
             && let Some(recorder) = &mut self.recorder
             && let Err(why) = recorder.record(&mut step)
         {
-            // None of the step has run.
-            failed = Some(why);
+            // None of the step has run: it is launched, now and from here on.
+            self.not_recorded = Some(why);
             self.recorder = None;
         }
         self.launched += 1;
         match &self.recorder {
-            Some(recorder) if recorder.is_recorded() => recorder.replay()?,
-            _ => step()?,
+            Some(recorder) if recorder.is_recorded() => recorder.replay(),
+            _ => step(),
         }
-        Ok(failed)
+    }
+
+    /// A report's note of why the step is launched one operation after the other, where it could not be recorded.
+    pub fn note(&self) -> Option<String> {
+        let why = self.not_recorded.as_ref()?;
+        Some(format!("steps were not recorded: {why}"))
     }
 }
 
@@ -126,6 +136,8 @@ impl Recorder {
 
     /// Runs what was recorded, after what runs on the device already.
     pub fn replay(&self) -> Result<()> {
+        #[cfg(test)]
+        REPLAYS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.call(self.functions.replay)
     }
 

@@ -2,7 +2,6 @@
 //! only tch's fallible calls are used, so that no C++ exception becomes a panic.
 
 mod adamw;
-mod ahead;
 mod aligned;
 mod arena;
 mod checkpoint;
@@ -15,6 +14,7 @@ mod memory;
 mod on_cuda;
 pub mod paper;
 mod staged;
+mod step_inputs;
 mod train;
 
 pub(crate) use default::default_engine;

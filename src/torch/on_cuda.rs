@@ -2,10 +2,12 @@
 //! is the processor (tests/cuda), or are skipped.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tch::{Kind, Tensor as Torch};
 
 use super::device::cuda_or_skip;
+use super::graph::{REPLAYS, Recorder};
 use crate::collection::{CollectOptions, Snapshot, SnapshotSource, collect};
 use crate::error::{Error, Result};
 use crate::generator::{Cancel, Device, EngineName, Generator, SampleOptions, Sampler};
@@ -60,30 +62,38 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// Trains in the file of a name, and cancels once the phase has done so many steps. Steps must have been recorded
-    /// where they can be.
+    /// Trains in the file of a name, and cancels once the phase has done so many steps. Returns the first step of the
+    /// denoiser that it did; steps must have been recorded where they can be.
     fn train(
         &self,
         name: &str,
         options: &TrainOptions,
         taught: Option<u64>,
         end: Option<(&str, u64)>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let mut loss = taught.map(|steps| {
             let mut loss = BehaviourLoss::new(Objective::Host(Box::new(to_zero)));
             loss.steps = steps;
             loss
         });
         let (file, cancel) = (self.file(name), Cancel::new());
-        let mut progress = |at: &crate::progress::Progress| match end {
-            Some((phase, step)) if at.phase == phase && at.step == step => Err(Error::Cancelled),
-            _ => Ok(()),
+        let mut first = None;
+        let mut progress = |at: &crate::progress::Progress| {
+            if at.phase == "denoiser" {
+                first.get_or_insert(at.step);
+            }
+            match end {
+                Some((phase, step)) if at.phase == phase && at.step == step => {
+                    Err(Error::Cancelled)
+                }
+                _ => Ok(()),
+            }
         };
         let loss = loss.as_mut();
         let report = crate::train_by(&self.zoo, &file, options, loss, &cancel, &mut progress)?;
         let recorded = report.notes.iter().all(|note| !note.contains("recorded"));
         assert!(recorded, "{:?}", report.notes);
-        Ok(())
+        Ok(first.unwrap_or(0))
     }
 
     fn network(&self, name: &str, options: &SampleOptions) -> Vec<f32> {
@@ -142,8 +152,9 @@ fn a_training_broken_off_on_cuda_goes_on_there() {
     let options = on(CUDA, 150);
     let broken = place.train("net", &options, None, Some(("denoiser", 120)));
     assert!(matches!(broken, Err(Error::Cancelled)), "{broken:?}");
-    for (name, steps) in [("net", 150), ("fresh", 150), ("earlier", 100)] {
-        place.train(name, &on(CUDA, steps), None, None).unwrap();
+    for (name, steps, expected) in [("net", 150, 101), ("fresh", 150, 1), ("earlier", 100, 1)] {
+        let first = place.train(name, &on(CUDA, steps), None, None).unwrap();
+        assert_eq!(first, expected, "{name}");
     }
     let [net, fresh, earlier] =
         ["net", "fresh", "earlier"].map(|name| place.network(name, &SampleOptions::default()));
@@ -181,7 +192,8 @@ fn the_paper_engine_on_cuda_is_the_cpu_s() {
             ..on(device, steps)
         };
         place.train("net", &options, None, None).unwrap();
-        [Sampler::Ddpm, Sampler::Ddim, Sampler::DpmSolver2m].map(|sampler| {
+        let before = REPLAYS.load(Ordering::Relaxed);
+        let networks = [Sampler::Ddpm, Sampler::Ddim, Sampler::DpmSolver2m].map(|sampler| {
             let options = SampleOptions {
                 count: 2,
                 steps: Some(5),
@@ -190,7 +202,12 @@ fn the_paper_engine_on_cuda_is_the_cpu_s() {
                 ..SampleOptions::default()
             };
             place.network("net", &options)
-        })
+        });
+        // Predictions after the third of each request's five, where they can be recorded.
+        let replays = REPLAYS.load(Ordering::Relaxed) - before;
+        let recorded = Recorder::open(super::device::resolve(device).unwrap()).is_some();
+        assert_eq!(replays > 0, recorded);
+        networks
     });
     for ((cpu, cuda), earlier) in cpu.iter().zip(&cuda).zip(&earlier) {
         let (by_device, by_steps) = (apart(cpu, cuda), apart(cpu, earlier));
@@ -230,6 +247,9 @@ fn a_full_device_is_a_status_on_cuda_and_the_next_call_works() {
     assert!(matches!(failed, Err(Error::OutOfMemory(_))), "{failed:?}");
     assert!(!place.file("other").exists());
     drop(blocks);
+    // libtorch keeps them for itself, and gives them back to the driver, from which recordings take theirs, only when a
+    // request fails.
+    let _ = Torch::f_empty([1i64 << 45], (Kind::Float, device));
     assert!(apart(&before, &sample().unwrap()) < 1e-3);
     place.train("other", &on(CUDA, 20), None, None).unwrap();
 }

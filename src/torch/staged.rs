@@ -10,6 +10,8 @@ use crate::error::Result;
 
 /// Numbers of a piece: 4 MiB of page-locked memory for each thread, which libtorch keeps for the next time.
 const PIECE: usize = 1 << 20;
+/// Threads at most, which copy faster than a device writes: 32 MiB in all.
+const MOST: usize = 8;
 
 /// Copies a tensor on any device to `out`, which has as many elements, by so many threads; 0: as many as there are cores.
 pub(super) fn copy_out_staged(tensor: &Tensor, out: &mut [f32], threads: usize) -> Result<()> {
@@ -18,12 +20,13 @@ pub(super) fn copy_out_staged(tensor: &Tensor, out: &mut [f32], threads: usize) 
         return copy_out(tensor, out);
     }
     let flat = tensor.f_detach()?.f_contiguous()?.f_view([-1])?;
-    // Other threads' copies do not wait for what this thread's stream has still to do.
+    // Other threads copy on their own current stream, which does not wait for this one's where a host has set one.
     flat.f_double_value(&[0])?;
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     }
+    .min(MOST)
     .min(out.len() / PIECE);
     let length = out.len().div_ceil(threads);
     let parts: Result<Vec<_>> = out

@@ -4,6 +4,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/cuda/CUDAGraph.h>
 
+#include <map>
 #include <mutex>
 
 namespace at {

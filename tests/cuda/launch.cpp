@@ -92,8 +92,11 @@ void launch(const c10::OperatorHandle &operation, Stack *stack) {
                 !recorded->pool->blocks.count(near(tensor.storage().data()))) {
                 others.emplace_back(tensor.storage().getWeakStorageImpl());
             }
-            // An empty one may be written to, and grows.
-            return tensor.numel() == 0 ? at::empty_like(tensor, at::kCPU) : near(tensor);
+            // An empty one may be written to, and grows; a number of the host is what it is when it is recorded.
+            if (tensor.numel() == 0 || !tensor.is_cuda()) {
+                return tensor.numel() == 0 ? at::empty_like(tensor, at::kCPU) : recorded ? tensor.clone() : tensor;
+            }
+            return near(tensor);
         }));
         // What is recorded writes nothing yet, and runs only to learn what its results look like. Schemas do not name all
         // that is written: native_batch_norm moves running statistics.

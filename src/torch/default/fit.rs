@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor as Torch};
 
 use super::super::adamw::{AdamW, COEFFICIENTS, annealed, coefficients};
-use super::super::ahead::Ahead;
 use super::super::arena::{Arena, copy_out, tensor};
 use super::super::checkpoint::Checkpoint;
-use super::super::graph::Repeated;
+use super::super::graph::RecordedStep;
+use super::super::step_inputs::StepInputs;
 use super::super::train::Job;
 use super::module::FlowModule;
 use super::noisy::{Noisy, Rows};
@@ -119,17 +119,15 @@ pub(super) fn flow(
     }
     let total = job.options.steps.unwrap_or(STEPS);
     let meter = Meter::new("denoiser", state.step, total);
-    let mut repeated = Repeated::new(job.device);
+    let mut recorded = RecordedStep::new(job.device);
     let until = |step: u64| (step + LOOK - step % LOOK).min(total);
     let draw = |steps: Range<u64>| drawn(&train, noise, steps, total);
     let mut next = draw(state.step..until(state.step));
     while state.step < total {
         let end = until(state.step);
-        learner.ahead.fill(&next.each_ref().map(Vec::as_slice))?;
+        learner.inputs.fill(&next.each_ref().map(Vec::as_slice))?;
         for step in state.step..end {
-            if let Some(why) = repeated.run(|| learner.step())? {
-                report.notes.push(format!("steps were not recorded: {why}"));
-            }
+            recorded.run(|| learner.step())?;
             job.tick(
                 &meter,
                 step + 1,
@@ -159,7 +157,8 @@ pub(super) fn flow(
             checkpoint.save(&state, &tensors)?;
         }
     }
-    drop(repeated);
+    report.notes.extend(recorded.note());
+    drop(recorded);
     let Learner {
         module,
         mut arena,
@@ -190,7 +189,7 @@ struct Learner {
     /// The parameters' moving average.
     average: Torch,
     emphasis: Torch,
-    ahead: Ahead,
+    inputs: StepInputs,
     /// Of the last step.
     loss: Torch,
 }
@@ -211,7 +210,7 @@ impl Learner {
             average: arena.copy()?,
             arena,
             emphasis: emphasis(variances, device)?,
-            ahead: Ahead::new(
+            inputs: StepInputs::new(
                 LOOK as usize,
                 &[
                     &[BATCH, architecture.width],
@@ -227,7 +226,7 @@ impl Learner {
 
     /// Learns from the next batch that was drawn. Waits for nothing, and does the same work every time.
     fn step(&mut self) -> Result<()> {
-        let [y, features, velocity, numbers] = &self.ahead.next()?[..] else {
+        let [y, features, velocity, numbers] = &self.inputs.next()?[..] else {
             return Err(Error::Internal("a step of other tensors".into()));
         };
         let predicted = self.module.velocity(&self.arena, y, features)?;

@@ -29,7 +29,7 @@ const CUDA_DEVICES: usize = 16;
 /// Samples that the gates look at, and the sampler steps of each.
 const JUDGED: usize = 64;
 const JUDGED_STEPS: usize = 20;
-/// Steps between points of the report's curves.
+/// Steps between points of the report's curves at least; on CUDA losses are read some steps at a time.
 const LOOK: u64 = 10;
 
 /// Trains and writes a generator of the paper engine.
@@ -103,9 +103,7 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
             (job.progress)(&meter.at(done, loss))?;
         }
     }
-    if let Some(why) = trainer.not_recorded() {
-        report.notes.push(format!("steps were not recorded: {why}"));
-    }
+    report.notes.extend(trainer.note());
     report.curves = curves.into();
     let tensors = trainer.networks()?;
     let networks = Networks::new(&config, layout.parameters(), &tensors, job.device)?;

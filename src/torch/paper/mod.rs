@@ -9,7 +9,7 @@ mod autoencoder;
 mod config;
 mod denoiser;
 mod engine;
-mod given;
+mod inputs;
 mod layers;
 mod sample;
 mod train;

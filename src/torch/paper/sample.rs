@@ -10,13 +10,16 @@ use super::denoiser::{Denoiser, FEATURES, time_features};
 use crate::diffusion;
 use crate::error::{Error, Result};
 use crate::noise::{Noise, Purpose};
-use crate::torch::ahead::Ahead;
 use crate::torch::arena::{copy_out, tensor};
-use crate::torch::graph::Repeated;
+use crate::torch::graph::RecordedStep;
+use crate::torch::step_inputs::StepInputs;
 
 /// Prefixes of the networks' tensors.
 pub(super) const AUTOENCODER: &str = "autoencoder.";
 pub(super) const DENOISER: &str = "denoiser.";
+
+/// Predictions that are kept: of a request's whole batches, and of its last one.
+const PREDICTIONS: usize = 2;
 
 /// A trained paper engine.
 pub struct Sampler {
@@ -24,28 +27,29 @@ pub struct Sampler {
     /// Weights of a network.
     weights: usize,
     device: Device,
-    // Goes before the networks, whose tensors it uses.
-    prediction: RefCell<Option<Prediction>>,
+    // Dropped before the networks, whose tensors they use.
+    predictions: RefCell<Vec<Prediction>>,
     autoencoder: Autoencoder,
     denoiser: Denoiser,
 }
 
 /// One prediction for a batch of a size, from inputs and to outputs that stay where they are, so that it can be recorded.
 struct Prediction {
-    repeated: Repeated,
+    recorded: RecordedStep,
     batch: usize,
     /// Latents [batch, latent] and the time's features [1, FEATURES].
-    given: Ahead,
+    inputs: StepInputs,
     /// The noise, [batch, latent].
     y: Tensor,
 }
 
 impl Prediction {
-    fn new(batch: usize, latent: usize, device: Device) -> Result<Prediction> {
+    /// On a device, recorded there or, where that is the CPU, not.
+    fn new(batch: usize, latent: usize, device: Device, recorded: Device) -> Result<Prediction> {
         Ok(Prediction {
-            repeated: Repeated::new(device),
+            recorded: RecordedStep::new(recorded),
             batch,
-            given: Ahead::new(1, &[&[batch, latent], &[1, FEATURES]], device)?,
+            inputs: StepInputs::new(1, &[&[batch, latent], &[1, FEATURES]], device)?,
             y: Tensor::f_zeros([batch as i64, latent as i64], (Kind::Float, device))?,
         })
     }
@@ -74,7 +78,7 @@ impl Sampler {
             latent: config.latent,
             weights: width,
             device,
-            prediction: RefCell::new(None),
+            predictions: RefCell::new(Vec::new()),
             autoencoder,
             denoiser,
         })
@@ -99,21 +103,28 @@ impl diffusion::Denoiser for Sampler {
         let batch = x.len() / self.latent;
         let mut features = Vec::with_capacity(FEATURES);
         time_features(time as f32, &mut features);
-        let mut prediction = self.prediction.borrow_mut();
-        if prediction.as_ref().is_none_or(|last| last.batch != batch) {
-            *prediction = None;
-            *prediction = Some(Prediction::new(batch, self.latent, self.device)?);
-        }
-        let Some(Prediction {
-            repeated, given, y, ..
-        }) = &mut *prediction
-        else {
-            return Err(Error::Internal("a prediction of no batch".into()));
+        let mut predictions = self.predictions.borrow_mut();
+        let at = match predictions.iter().position(|of| of.batch == batch) {
+            Some(at) => at,
+            None => {
+                // A recording that failed would fail again, and leaves memory that libtorch keeps.
+                let fails = predictions.iter().any(|of| of.recorded.note().is_some());
+                let device = if fails { Device::Cpu } else { self.device };
+                let made = Prediction::new(batch, self.latent, self.device, device)?;
+                predictions.truncate(PREDICTIONS - 1);
+                predictions.insert(0, made);
+                0
+            }
         };
-        given.fill(&[x, &features])?;
-        // Where it cannot be recorded, it is launched.
-        let _ = repeated.run(|| {
-            let [x, features] = &given.next()?[..] else {
+        let Prediction {
+            recorded,
+            inputs,
+            y,
+            ..
+        } = &mut predictions[at];
+        inputs.fill(&[x, &features])?;
+        recorded.run(|| {
+            let [x, features] = &inputs.next()?[..] else {
                 return Err(Error::Internal("a prediction of other inputs".into()));
             };
             y.f_copy_(&self.denoiser.forward(x, features)?)?;

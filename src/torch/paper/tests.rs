@@ -13,6 +13,7 @@ use crate::layout::{Dtype, TensorSpec};
 use crate::noise::{Noise, Purpose, Stream};
 use crate::torch::adamw::{AdamW, annealed};
 use crate::torch::arena::{Arena, copy_out, tensor};
+use crate::torch::device::cuda_or_skip;
 use crate::{Error, Result};
 
 const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/paper.safetensors");
@@ -244,6 +245,52 @@ fn a_resumed_run_ends_like_an_uninterrupted_one() {
             assert_eq!(found, expected, "stopped at {stop}: {}", found.spec.name);
         }
     }
+}
+
+/// Over several blocks of steps that are put there together, broken off and gone on with between two of them.
+#[test]
+fn a_training_of_many_steps_on_cuda_is_the_cpu_s() {
+    let Some(device) = cuda_or_skip() else {
+        return;
+    };
+    let config = |steps| PaperConfig {
+        autoencoder_steps: steps,
+        diffusion_steps: steps,
+        ..reduced()
+    };
+    let run = |device, steps| {
+        let new = || Trainer::new(config(steps), WIDTH, SNAPSHOTS, device).unwrap();
+        let mut trainer = new();
+        let mut blocks = 0;
+        while trainer.step(&mut rows).unwrap().is_some() {
+            blocks += 1;
+            if blocks % 2 == 0 {
+                let state = trainer.state().unwrap();
+                assert_eq!(trainer.note(), None);
+                trainer = new();
+                trainer.resume(&state).unwrap();
+            }
+        }
+        let tensors = trainer.networks().unwrap();
+        let numbers =
+            |tensor: &crate::Tensor| values(std::slice::from_ref(tensor), &tensor.spec.name);
+        (
+            blocks,
+            tensors.iter().flat_map(numbers).collect::<Vec<f32>>(),
+        )
+    };
+    let ((_, cpu), (blocks, cuda), (_, earlier)) = (
+        run(Device::Cpu, 230),
+        run(device, 230),
+        run(Device::Cpu, 180),
+    );
+    assert_eq!(blocks, 6);
+    let apart = |other: &[f32]| -> f32 {
+        let squares = cpu.iter().zip(other).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f32>().sqrt()
+    };
+    let (by_device, by_steps) = (apart(&cuda), apart(&earlier));
+    assert!(by_device < 0.1 * by_steps, "{by_device} {by_steps}");
 }
 
 #[test]

@@ -5,13 +5,13 @@ use tch::{Device, Kind, Reduction, Tensor};
 use super::autoencoder::Autoencoder;
 use super::config::PaperConfig;
 use super::denoiser::Denoiser;
-use super::given::{Drawn, Source};
+use super::inputs::{Drawn, InputSource};
 use super::sample::{AUTOENCODER, DENOISER};
 use crate::error::{Error, Result};
 use crate::noise::{Noise, Purpose};
 use crate::torch::adamw::AdamW;
-use crate::torch::ahead::Ahead;
-use crate::torch::graph::Repeated;
+use crate::torch::graph::RecordedStep;
+use crate::torch::step_inputs::StepInputs;
 
 /// Fills its buffer, [indices, width], with the normalized weights of the snapshots of these
 /// indices. One index may occur several times.
@@ -35,11 +35,12 @@ pub struct State {
 
 /// A training run of the paper engine.
 pub struct Trainer {
-    source: Source,
+    source: InputSource,
     drawn: Option<Drawn>,
-    // Goes before the learner, whose tensors it uses.
-    repeated: Repeated,
-    not_recorded: Option<Error>,
+    // Dropped before the learner, whose tensors it uses.
+    recorded: RecordedStep,
+    /// Of the phase before.
+    note: Option<String>,
     learner: Learner,
     step: usize,
 }
@@ -58,7 +59,7 @@ impl Trainer {
                 "paper engine: there are no weights to learn from",
             ));
         }
-        let source = Source {
+        let source = InputSource {
             schedule: config.schedule(),
             noise: Noise::new(config.seed),
             config,
@@ -70,8 +71,8 @@ impl Trainer {
             learner: Learner::new(&source)?,
             source,
             drawn: None,
-            repeated: Repeated::new(device),
-            not_recorded: None,
+            recorded: RecordedStep::new(device),
+            note: None,
             step: 0,
         })
     }
@@ -113,7 +114,8 @@ impl Trainer {
         };
         let device = self.source.device;
         if self.learner.phase() != Some(phase) {
-            self.repeated = Repeated::new(device);
+            self.note = self.note();
+            self.recorded = RecordedStep::new(device);
             self.learner.begin(phase, &self.source, rows)?;
         }
         let drawn = match self.drawn.take() {
@@ -123,9 +125,7 @@ impl Trainer {
         self.learner.fill(&drawn)?;
         for _ in 0..drawn.count {
             let learner = &mut self.learner;
-            if let Some(why) = self.repeated.run(|| learner.step())? {
-                self.not_recorded = Some(why);
-            }
+            self.recorded.run(|| learner.step())?;
         }
         if device != Device::Cpu {
             // While it still works on what it was given.
@@ -135,16 +135,16 @@ impl Trainer {
         if !loss.is_finite() {
             let step = step + drawn.count - 1;
             return Err(Error::invalid(format!(
-                "paper engine: the loss of step {step} is {loss}; lower the learning rate"
+                "paper engine: the loss is {loss} at step {step}; lower the learning rate"
             )));
         }
         self.step += drawn.count;
         Ok(Some((drawn.count, loss)))
     }
 
-    /// Why steps on CUDA are launched one kernel after the other, where they could not be recorded.
-    pub fn not_recorded(&self) -> Option<&Error> {
-        self.not_recorded.as_ref()
+    /// What a report should say of how steps ran.
+    pub fn note(&self) -> Option<String> {
+        self.note.clone().or_else(|| self.recorded.note())
     }
 
     /// Both networks' tensors: what [`super::Sampler`] is made from.
@@ -166,13 +166,13 @@ struct Learner {
     /// All snapshots, [snapshots, padded], where a device holds them; the CPU reads them as they are needed.
     snapshots: Option<Tensor>,
     /// The phase at work, and its steps' inputs.
-    ahead: Option<(Phase, Ahead)>,
+    inputs: Option<(Phase, StepInputs)>,
     /// Of the last step.
     loss: Tensor,
 }
 
 impl Learner {
-    fn new(source: &Source) -> Result<Learner> {
+    fn new(source: &InputSource) -> Result<Learner> {
         let (config, device) = (source.config.clone(), source.device);
         let stream = |network| source.noise.stream(Purpose::Initialization, network, 0);
         let padded = PaperConfig::padded(source.width);
@@ -190,43 +190,43 @@ impl Learner {
             denoiser,
             optimizers,
             snapshots: None,
-            ahead: None,
+            inputs: None,
             loss: Tensor::f_zeros([0i64; 0], (Kind::Float, device))?,
         })
     }
 
     fn phase(&self) -> Option<Phase> {
-        self.ahead.as_ref().map(|(phase, _)| *phase)
+        self.inputs.as_ref().map(|(phase, _)| *phase)
     }
 
     /// Makes room for a phase's inputs.
-    fn begin(&mut self, phase: Phase, source: &Source, rows: Rows) -> Result<()> {
+    fn begin(&mut self, phase: Phase, source: &InputSource, rows: Rows) -> Result<()> {
         if source.device != Device::Cpu && self.snapshots.is_none() {
             self.snapshots = Some(source.all(rows)?);
         }
         self.autoencoder.arena.track(phase == Phase::Autoencoder)?;
-        self.ahead = None;
+        self.inputs = None;
         let sizes = source.sizes(phase);
         let sizes: Vec<&[usize]> = sizes.iter().map(Vec::as_slice).collect();
-        let ahead = Ahead::new(source.together(phase), &sizes, source.device)?;
-        self.ahead = Some((phase, ahead));
+        let inputs = StepInputs::new(source.together(phase), &sizes, source.device)?;
+        self.inputs = Some((phase, inputs));
         Ok(())
     }
 
     fn fill(&mut self, drawn: &Drawn) -> Result<()> {
         let parts: Vec<&[f32]> = drawn.parts.iter().map(Vec::as_slice).collect();
-        match &mut self.ahead {
-            Some((_, ahead)) => ahead.fill(&parts),
+        match &mut self.inputs {
+            Some((_, inputs)) => inputs.fill(&parts),
             None => Err(Error::Internal("a step of no phase".into())),
         }
     }
 
     /// Learns from the next step's inputs. Waits for nothing, and does the same work every time.
     fn step(&mut self) -> Result<()> {
-        let Some((phase, ahead)) = &mut self.ahead else {
+        let Some((phase, inputs)) = &mut self.inputs else {
             return Err(Error::Internal("a step of no phase".into()));
         };
-        let (phase, given) = (*phase, ahead.next()?);
+        let (phase, given) = (*phase, inputs.next()?);
         let [snapshots, given @ .., coefficients] = &given[..] else {
             return Err(Error::Internal("a step of no inputs".into()));
         };

@@ -6,12 +6,12 @@ use super::config::PaperConfig;
 use super::denoiser::{FEATURES, time_features};
 use super::train::{Phase, Rows};
 use crate::diffusion::Schedule;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::noise::{Noise, Purpose, Stream};
 use crate::torch::adamw::{COEFFICIENTS, annealed, coefficients};
 use crate::torch::arena::tensor;
 
-/// Numbers that are put on a CUDA device together at most, 64 MiB.
+/// Numbers that are put on a CUDA device together, 64 MiB, where a step has not more.
 const TOGETHER: usize = 1 << 24;
 /// Steps of which they are at most, as nobody hears of a training in between.
 const MOST: usize = 100;
@@ -19,7 +19,7 @@ const MOST: usize = 100;
 const READ: usize = 64;
 
 /// Where steps' inputs come from.
-pub(super) struct Source {
+pub(super) struct InputSource {
     pub config: PaperConfig,
     pub schedule: Schedule,
     pub noise: Noise,
@@ -34,11 +34,11 @@ pub(super) struct Drawn {
     /// The first step, over both phases.
     pub first: usize,
     pub count: usize,
-    /// In the order of [`Source::sizes`], each one step after the other.
+    /// In the order of [`InputSource::sizes`], each one step after the other.
     pub parts: Vec<Vec<f32>>,
 }
 
-impl Source {
+impl InputSource {
     /// The phase of a step, its index in it and their number; none when all are done.
     pub fn position(&self, step: usize) -> Option<(Phase, usize, usize)> {
         let (first, second) = (self.config.autoencoder_steps, self.config.diffusion_steps);
@@ -49,7 +49,7 @@ impl Source {
         }
     }
 
-    /// Of a step's inputs: snapshots [batch], by index, or [batch, padded]; what is added to them and to the latents, or
+    /// Of a step's inputs: snapshots [batch], by index below 2^24, which float32 holds, or [batch, padded]; what is added to them and to the latents, or
     /// signal and noise of the latents, what they are made noisy by, and the embedding's inputs; the optimizer's numbers.
     pub fn sizes(&self, phase: Phase) -> Vec<Vec<usize>> {
         let (batch, latent) = (self.config.batch, self.config.latent);
@@ -120,7 +120,7 @@ impl Source {
             .collect();
         let (snapshots, parts) = parts.split_first_mut().unzip();
         let (Some(snapshots), Some(parts)) = (snapshots, parts) else {
-            return Ok(());
+            return Err(Error::Internal("a step of no inputs".into()));
         };
         match self.device {
             Device::Cpu => self.read(&indices, rows, snapshots)?,
@@ -158,7 +158,7 @@ impl Source {
                 }
                 optimizer.extend(numbers);
             }
-            _ => {}
+            _ => return Err(Error::Internal("a step of another phase's inputs".into())),
         }
         Ok(())
     }

@@ -4,20 +4,20 @@
 use tch::{Device, Kind, Tensor};
 
 use super::arena::tensor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Tensors of some steps on the device, read at a counter that lies there too, so that reading them is the same work at
 /// every step.
-pub(super) struct Ahead {
+pub(super) struct StepInputs {
     /// [steps, ...] each.
     parts: Vec<Tensor>,
     /// The step that is next, [1].
     next: Tensor,
 }
 
-impl Ahead {
+impl StepInputs {
     /// Room for so many steps of tensors of these sizes.
-    pub fn new(steps: usize, sizes: &[&[usize]], device: Device) -> Result<Ahead> {
+    pub fn new(steps: usize, sizes: &[&[usize]], device: Device) -> Result<StepInputs> {
         let room = |sizes: &&[usize]| {
             let whole: Vec<i64> = std::iter::once(&steps)
                 .chain(*sizes)
@@ -25,7 +25,7 @@ impl Ahead {
                 .collect();
             Ok(Tensor::f_zeros(whole, (Kind::Float, device))?)
         };
-        Ok(Ahead {
+        Ok(StepInputs {
             parts: sizes.iter().map(room).collect::<Result<_>>()?,
             next: Tensor::f_zeros([1], (Kind::Int64, device))?,
         })
@@ -33,6 +33,13 @@ impl Ahead {
 
     /// Puts the next steps' numbers there, each part's one step after the other.
     pub fn fill(&mut self, drawn: &[&[f32]]) -> Result<()> {
+        if drawn.len() != self.parts.len() {
+            return Err(Error::Internal(format!(
+                "{} parts of a step's inputs in place of {}",
+                drawn.len(),
+                self.parts.len()
+            )));
+        }
         for (part, numbers) in self.parts.iter().zip(drawn) {
             let numbers = tensor(numbers, &[-1], Device::Cpu)?;
             part.f_view([-1])?
