@@ -116,6 +116,9 @@ vote-generator: build ## examples/data/net.pdiff and its ten images, made again
 PYTORCH = $(or $(shell python3 -c 'import sys, torch; assert torch.__version__[:5] == "2.11."; print(sys.executable)' \
     2>/dev/null),build/pytorch/bin/python)
 
+candidates: pytorch ## whether bfloat16 or a fused AdamW trains faster, in PyTorch: docs/results/candidates-cpu.json
+	$(PYTORCH) benches/candidates.py docs/results
+
 pytorch: need-python3 ## PyTorch 2.11 in build/, where python3 has none
 	@$(PYTORCH) -c 'import torch' 2>/dev/null || { python3 -m venv build/pytorch && \
 	    $(PYTORCH) -m pip --disable-pip-version-check install --quiet --no-cache-dir torch==2.11.0 numpy; }
@@ -178,6 +181,7 @@ gpu-programs: need-cc need-c++ need-python3 need-cargo
 	    bench="$$(cargo bench --no-run --bench gpu --message-format short 2>&1 | sed -n 's/.*(\(.*deps.gpu-[0-9a-f]*\)).*/\1/p')" && \
 	    strip -o $(GPU)/tests "$$tests" && strip -o $(GPU)/gpu "$$bench"
 	cp benches/gpu-check $(GPU)/run
+	cp benches/candidates.py benches/paper_step.py $(GPU)
 	@[ "$$(du -sm $(GPU) | cut -f1)" -lt 64 ] || { echo "$(GPU) has more than 64 MiB"; exit 1; }
 
 gpu-check: $(if $(shell command -v cargo),gpu-programs) ## CUDA against the CPU, and docs/results/gpu-*.json, where there is a GPU
@@ -290,4 +294,4 @@ include examples/robot/robot.mk examples/cpp/ensemble/ensemble.mk
 clean: ## removes what was built; libtorch and fetched data stay
 	rm -rf build target
 
-.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-programs gpu-check gpu-rehearsal pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-seeds bench-quality-short clean
+.PHONY: help build small settings lessons scores starts engines profile test go-test portable lint header bench bench-scale gpu-programs gpu-check gpu-rehearsal candidates pytorch first demo seeds lenet5 cifar10 cpp-test install dist install-test examples votes vote-generator service service-test robot robot-test ensemble ensemble-test bench-quality bench-quality-seeds bench-quality-short clean

@@ -1,5 +1,10 @@
 """The job of paper_step.rs in PyTorch, the way the official p-diff code does it: modules, autograd,
-torch.optim.AdamW and a cosine schedule, one network sampled at a time. Prints seconds as JSON."""
+torch.optim.AdamW and a cosine schedule, one network sampled at a time. Prints seconds as JSON.
+
+    python3 paper_step.py [REPEATS] [bf16] [fused] [DEVICE]
+
+bf16 autocasts both trainings to it, fused has AdamW as one kernel, and then nothing is sampled.
+"""
 
 import json
 import sys
@@ -69,17 +74,20 @@ def timed(repeats, step):
     for i in range(repeats + WARM_UP):
         start = time.perf_counter()
         step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return seconds[WARM_UP:]
 
 
 def trained(network, rate, repeats, loss_of):
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.0, fused="fused" in flags or None)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, repeats + WARM_UP)
 
     def step():
         optimizer.zero_grad()
-        loss = loss_of(zoo[torch.randint(SNAPSHOTS, (BATCH,))])
+        with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in flags):
+            loss = loss_of(zoo[torch.randint(SNAPSHOTS, (BATCH,))])
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -109,7 +117,10 @@ def sample():
     return autoencoder.decode(x)
 
 
-repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+repeats, *flags = sys.argv[1:] or ["5"]
+repeats = int(repeats)
+device = torch.device(next((flag for flag in flags if flag.startswith(("cpu", "cuda"))), "cpu"))
+torch.set_default_device(device)
 zoo = torch.sin(torch.arange(SNAPSHOTS * WIDTH) * 0.37).view(SNAPSHOTS, WIDTH) * 1.4
 beta = torch.linspace(1e-4, 0.02, T)
 alpha_bar = (1 - beta).cumprod(0)
@@ -120,7 +131,8 @@ seconds = {
     ),
     "diffusion": trained(denoiser, 1e-4, repeats, diffusion_loss),
 }
-denoiser.eval()
-WARM_UP = 0
-seconds["sample"] = timed(-(-repeats // 5), sample)
+if not flags:
+    denoiser.eval()
+    WARM_UP = 0
+    seconds["sample"] = timed(-(-repeats // 5), sample)
 print(json.dumps(seconds))
