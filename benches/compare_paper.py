@@ -17,6 +17,7 @@ rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 repeats = sys.argv[3] if len(sys.argv) > 3 else "10"
 jobs = {
     "libpdiff": [binary, repeats],
+    "libpdiff_bf16": [binary, repeats, "bf16"],
     "pytorch": [sys.executable, str(Path(__file__).with_name("paper_step.py")), repeats],
 }
 seconds = {name: {} for name in jobs}
@@ -26,10 +27,10 @@ for _ in range(rounds):
         for part, values in json.loads(output.splitlines()[-1]).items():
             seconds[name].setdefault(part, []).extend(values)
 
-print(f"{'seconds (median)':<18}{'libpdiff':>10}{'pytorch':>10}{'ratio':>8}")
+print(f"{'seconds (median)':<18}{'libpdiff':>10}{'in bf16':>10}{'pytorch':>10}{'ratio':>8}")
 for part in seconds["pytorch"]:
-    ours, theirs = (statistics.median(seconds[name][part]) for name in jobs)
-    print(f"{part:<18}{ours:>10.4f}{theirs:>10.4f}{ours / theirs:>8.2f}")
+    ours, rounded, theirs = (statistics.median(seconds[name][part]) for name in jobs)
+    print(f"{part:<18}{ours:>10.4f}{rounded:>10.4f}{theirs:>10.4f}{ours / theirs:>8.2f}")
 
 if len(sys.argv) > 4:
     file = Path(sys.argv[4])

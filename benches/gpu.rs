@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use job::collected;
 use pdiff::{
-    Cancel, Device, EngineName, Error, Generator, Result, SampleOptions, TrainOptions, train,
+    Cancel, Device, Dtype, EngineName, Error, Generator, Result, SampleOptions, TrainOptions, train,
 };
 use serde_json::{Value, json};
 
@@ -81,6 +81,21 @@ fn main() -> Result<()> {
             train(zoo, &generator, &options, &Cancel::new(), &mut |_| Ok(()))?;
             figures[device][format!("train_{part}_seconds")] = json!(start.elapsed().as_secs_f64());
         }
+        // A file of its own, from which nothing is sampled.
+        let rounded = TrainOptions {
+            engine: EngineName::Paper,
+            device: on,
+            steps: Some(STEPS),
+            autoencoder_steps: Some(STEPS),
+            precision: Dtype::Bf16,
+            ..TrainOptions::default()
+        };
+        let generator = folder.path().join("rounded");
+        let start = Instant::now();
+        train(&narrow, &generator, &rounded, &Cancel::new(), &mut |_| {
+            Ok(())
+        })?;
+        figures[device]["train_paper_bf16_seconds"] = json!(start.elapsed().as_secs_f64());
     }
     // One file of each engine, from which both devices sample.
     for (part, count, steps) in [

@@ -153,8 +153,11 @@ def goals_table(result):
         yield f"| 10,000 networks of 26,506 parameters to a callback, to files | bounded memory | {callback:.2f} s, {files:.2f} s, {held} | - |"
     yield "| 10,000 networks of 26,506 parameters on one H200 | 0.1 s | not measured: no GPU was at hand (`make gpu-check`) | - |"
     if "paper_engine" in result:
-        ours, pytorch = result["paper_engine"]["libpdiff"], result["paper_engine"]["pytorch"]
-        ratios = ", ".join(f"{name} {ours[name] / pytorch[name]:.2f}" for name in pytorch)
+        pytorch = result["paper_engine"]["pytorch"]
+        over = lambda of, names: ", ".join(f"{name} {result['paper_engine'][of][name] / pytorch[name]:.2f}" for name in names)
+        ratios = over("libpdiff", pytorch)
+        if "libpdiff_bf16" in result["paper_engine"]:
+            ratios += f"; trained in bfloat16: {over('libpdiff_bf16', ('autoencoder', 'diffusion'))}"
         yield f"| paper engine over the same in PyTorch, seconds a step | 1.0 | {ratios} | 1 |"
     first = result.get("first_network", {})
     for name, label in (("libpdiff", "small library"), ("pytorch", "PyTorch")):

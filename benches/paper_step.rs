@@ -1,6 +1,7 @@
 //! Times the paper engine at the authors' sizes, 2,048 weights and a batch of 50, and prints seconds as
 //! JSON: a training step of either phase, and one network sampled by 1,000 DDPM steps. The argument
-//! is the number of repetitions. `compare_paper.py` sets it beside PyTorch.
+//! is the number of repetitions; with `bf16` after it, training rounds the operands of its products.
+//! `compare_paper.py` sets it beside PyTorch.
 
 use std::time::Instant;
 
@@ -32,6 +33,9 @@ fn main() -> Result<()> {
         ..PaperConfig::default()
     };
     let mut trainer = Trainer::new(config.clone(), WIDTH, SNAPSHOTS, tch::Device::Cpu)?;
+    if std::env::args().any(|argument| argument == "bf16") {
+        trainer.round_products();
+    }
     let mut phases = [Vec::new(), Vec::new()];
     while let Some((phase, step, _)) = trainer.next() {
         let start = Instant::now();

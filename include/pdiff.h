@@ -607,8 +607,8 @@ typedef struct pdiff_train_options {
     pdiff_progress_callback progress;
     void *progress_context;
     /**
-     * How the default engine's file keeps its matrices: PDIFF_DTYPE_F16 for half the size; 0:
-     * PDIFF_DTYPE_F32.
+     * PDIFF_DTYPE_F16: the default engine's file keeps its matrices in half the size; PDIFF_DTYPE_BF16:
+     * the paper engine rounds the operands of its training's products; 0: PDIFF_DTYPE_F32.
      */
     int32_t precision;
     /**

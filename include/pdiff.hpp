@@ -360,7 +360,8 @@ struct TrainOptions {
     std::uint64_t autoencoder_steps = 0;
     Device device = Device::cpu;
     std::uint32_t device_index = 0;
-    /// How the default engine's file keeps its matrices: f32, or f16 for half the size.
+    /// f16: the default engine's file keeps its matrices in half the size; bf16: the paper engine rounds the operands of
+    /// its training's products.
     DType precision = DType::f32;
     /// Principal components that the default engine keeps at most, for a smaller file; 0: as many as the collection
     /// spans, up to 1,024.

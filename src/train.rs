@@ -20,7 +20,8 @@ pub struct TrainOptions {
     pub steps: Option<u64>,
     /// Steps of the autoencoder's training; paper engine only. None: the published number.
     pub autoencoder_steps: Option<u64>,
-    /// How the default engine's file keeps its matrices: F32, or F16 for half the size.
+    /// F16: the default engine's file keeps its matrices in half the size; BF16: the paper engine rounds the operands of
+    /// its training's products, which is faster where the processor or the GPU multiplies bfloat16.
     pub precision: Dtype,
     /// Principal components that the default engine keeps at most, for a smaller file without what is
     /// beyond them; None: as many as the collection spans, up to 1,024, and what is beyond as noise.

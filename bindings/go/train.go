@@ -25,7 +25,8 @@ type TrainOptions struct {
 	AutoencoderSteps uint64
 	Device           Device
 	DeviceIndex      uint32
-	// Precision is how the default engine's file keeps its matrices: F16 for half the size; 0: F32.
+	// Precision F16 has the default engine's file keep its matrices in half the size, BF16 has the paper engine
+	// round the operands of its training's products; 0: F32.
 	Precision DType
 	// Components that the default engine keeps at most, without what is beyond them; 0: as many as the
 	// collection spans, up to 1,024, and what is beyond as noise.

@@ -128,8 +128,8 @@ pub struct pdiff_train_options {
     /// Called as the work goes on. NULL: not.
     pub progress: pdiff_progress_callback,
     pub progress_context: *mut c_void,
-    /// How the default engine's file keeps its matrices: PDIFF_DTYPE_F16 for half the size; 0:
-    /// PDIFF_DTYPE_F32.
+    /// PDIFF_DTYPE_F16: the default engine's file keeps its matrices in half the size; PDIFF_DTYPE_BF16:
+    /// the paper engine rounds the operands of its training's products; 0: PDIFF_DTYPE_F32.
     pub precision: i32,
     /// Principal components that the default engine keeps at most, for a smaller file without what is
     /// beyond them; 0: as many as the collection spans, up to 1,024, and what is beyond as noise.

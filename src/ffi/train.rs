@@ -100,9 +100,10 @@ unsafe fn chosen(given: &pdiff_train_options) -> Result<TrainOptions> {
     let precision = match given.precision {
         0 | PDIFF_DTYPE_F32 => Dtype::F32,
         PDIFF_DTYPE_F16 => Dtype::F16,
+        PDIFF_DTYPE_BF16 => Dtype::Bf16,
         other => {
             return Err(Error::invalid(format!(
-                "precision {other} is neither PDIFF_DTYPE_F32 nor PDIFF_DTYPE_F16"
+                "precision {other} is none of PDIFF_DTYPE_F32, PDIFF_DTYPE_F16 and PDIFF_DTYPE_BF16"
             )));
         }
     };

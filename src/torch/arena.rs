@@ -41,6 +41,8 @@ pub(crate) struct Arena {
     /// Room for gradients, which would take a new page for every few numbers at every step.
     gradient: Tensor,
     gradient_views: Vec<Tensor>,
+    /// What products round their operands to.
+    products: Kind,
 }
 
 impl Arena {
@@ -63,11 +65,27 @@ impl Arena {
             specs,
             flat,
             gradient,
+            products: Kind::Float,
         })
     }
 
     pub fn get(&self, slot: Slot) -> &Tensor {
         &self.views[slot.0]
+    }
+
+    /// Has products round their operands to a kind, as autocast does; everything else stays float32.
+    pub fn round_products(&mut self, kind: Kind) {
+        self.products = kind;
+    }
+
+    /// A tensor as a product takes it.
+    pub fn operand(&self, slot: Slot) -> Result<Tensor> {
+        self.rounded(self.get(slot))
+    }
+
+    /// What a product with the arena's tensors takes beside them.
+    pub fn rounded(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_to_kind(self.products)?)
     }
 
     /// Whether operations on the tensors are recorded for gradients.

@@ -159,7 +159,7 @@ int main(int argc, char **argv) {
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
     options.device = PDIFF_DEVICE_CPU;
     options.precision = PDIFF_DTYPE_I8;
-    FAILS(PDIFF_INVALID_ARGUMENT, "precision 8 is neither",
+    FAILS(PDIFF_INVALID_ARGUMENT, "precision 8 is none of",
           pdiff_train("zoo", "net.pdiff", &options, NULL, &error));
     options.precision = 0;
     options.struct_size = 3;

@@ -243,6 +243,31 @@ fn the_main_session_from_checkpoints_to_a_report() {
 }
 
 #[test]
+fn a_precision_that_an_engine_has_not_is_one_line() {
+    let place = Place::new();
+    place.permuted_perceptrons(4, 0.1);
+    place.collect(&[]);
+    for (engine, precision, others) in [
+        ("default", "bf16", "F32 or F16"),
+        ("paper", "f16", "F32 or BF16"),
+    ] {
+        let train = [
+            "train",
+            "zoo",
+            "-o",
+            "net.pdiff",
+            "--engine",
+            engine,
+            "--precision",
+            precision,
+        ];
+        let said = place.fails(&train);
+        assert!(said.contains(others), "{engine}: {said}");
+        assert!(!place.path("net.pdiff").exists());
+    }
+}
+
+#[test]
 fn snapshots_that_are_all_alike_teach_no_engine_anything() {
     let place = Place::new();
     place.permuted_perceptrons(4, 0.1);

@@ -51,7 +51,7 @@ pub(super) fn train<'a>(
 ) -> Result<Report> {
     if !matches!(job.options.precision, Dtype::F32 | Dtype::F16) {
         return Err(Error::invalid(format!(
-            "a generator is not kept in {:?}; choose F32 or F16",
+            "the default engine's file is not kept in {:?}; choose F32 or F16",
             job.options.precision
         )));
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use once_cell::sync::OnceCell;
+use serde_json::json;
 
 use super::config::PaperConfig;
 use super::sample::{AUTOENCODER, DENOISER, Sampler as Networks};
@@ -44,6 +45,12 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
     if let Some(steps) = job.options.autoencoder_steps {
         config.autoencoder_steps = steps as usize;
     }
+    if !matches!(job.options.precision, Dtype::F32 | Dtype::Bf16) {
+        return Err(Error::invalid(format!(
+            "the paper engine does not train in {:?}; choose F32 or BF16",
+            job.options.precision
+        )));
+    }
     let mut report = Report::default();
     if !job.conditions.is_empty() {
         job.conditions.clear();
@@ -73,7 +80,12 @@ pub(in crate::torch) fn train(job: &mut Job) -> Result<Report> {
         job.train.len(),
         job.device,
     )?;
-    let mut checkpoint = job.checkpoint("", None)?;
+    if job.options.precision == Dtype::Bf16 {
+        trainer.round_products();
+        let note = "products of the training were rounded to bfloat16";
+        report.notes.push(note.into());
+    }
+    let mut checkpoint = job.checkpoint("", Some(json!(job.options.precision)))?;
     let mut curves = [Phase::Autoencoder, Phase::Diffusion].map(|phase| Curve {
         name: name(phase).into(),
         points: Vec::new(),

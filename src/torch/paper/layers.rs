@@ -1,6 +1,6 @@
 //! The layers of both networks, with PyTorch's names and initial values.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::error::Result;
 use crate::torch::arena::{Arena, Init, Plan, Slot};
@@ -41,8 +41,10 @@ impl Conv {
     }
 
     pub fn forward(&self, arena: &Arena, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (arena.get(self.weight), arena.get(self.bias));
-        Ok(x.f_conv1d(weight, Some(bias), self.stride, self.padding, 1, 1)?)
+        let (weight, bias) = (arena.operand(self.weight)?, arena.operand(self.bias)?);
+        let x = arena.rounded(x)?;
+        let y = x.f_conv1d(&weight, Some(&bias), self.stride, self.padding, 1, 1)?;
+        Ok(y.f_to_kind(Kind::Float)?)
     }
 }
 
@@ -71,8 +73,10 @@ impl ConvTranspose {
     }
 
     pub fn forward(&self, arena: &Arena, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (arena.get(self.weight), arena.get(self.bias));
-        Ok(x.f_conv_transpose1d(weight, Some(bias), 2, self.padding, 1, 1, 1)?)
+        let (weight, bias) = (arena.operand(self.weight)?, arena.operand(self.bias)?);
+        let x = arena.rounded(x)?;
+        let y = x.f_conv_transpose1d(&weight, Some(&bias), 2, self.padding, 1, 1, 1)?;
+        Ok(y.f_to_kind(Kind::Float)?)
     }
 }
 
@@ -95,7 +99,9 @@ impl Linear {
     }
 
     pub fn forward(&self, arena: &Arena, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_linear(arena.get(self.weight), Some(arena.get(self.bias)))?)
+        let (weight, bias) = (arena.operand(self.weight)?, arena.operand(self.bias)?);
+        let y = arena.rounded(x)?.f_linear(&weight, Some(&bias))?;
+        Ok(y.f_to_kind(Kind::Float)?)
     }
 }
 

@@ -247,6 +247,33 @@ fn a_resumed_run_ends_like_an_uninterrupted_one() {
     }
 }
 
+/// In bfloat16 a training learns what it learns in float32, by other numbers.
+#[test]
+fn products_in_bfloat16_train_as_well() {
+    let config = PaperConfig {
+        autoencoder_steps: 60,
+        diffusion_steps: 1,
+        autoencoder_learning_rate: 5e-3,
+        ..reduced()
+    };
+    let losses = |rounds: bool| -> Vec<f64> {
+        let mut trainer = Trainer::new(config.clone(), WIDTH, SNAPSHOTS, Device::Cpu).unwrap();
+        if rounds {
+            trainer.round_products();
+        }
+        let losses = (0..60).map(|_| trainer.step(&mut rows).unwrap().unwrap().1);
+        losses.collect()
+    };
+    let (full, rounded) = (losses(false), losses(true));
+    let last = |losses: &[f64]| losses[50..].iter().sum::<f64>() / 10.0;
+    assert!(last(&full) < 0.5 * full[0]);
+    assert!(full != rounded, "nothing was rounded");
+    assert!(
+        (last(&rounded) / last(&full) - 1.0).abs() < 0.1,
+        "{full:?} {rounded:?}"
+    );
+}
+
 /// Over several blocks of steps that are put there together, broken off and gone on with between two of them.
 #[test]
 fn a_training_of_many_steps_on_cuda_is_the_cpu_s() {

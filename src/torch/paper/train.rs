@@ -77,6 +77,15 @@ impl Trainer {
         })
     }
 
+    /// Has products of both networks round their operands to bfloat16.
+    pub fn round_products(&mut self) {
+        self.learner
+            .autoencoder
+            .arena
+            .round_products(Kind::BFloat16);
+        self.learner.denoiser.arena.round_products(Kind::BFloat16);
+    }
+
     /// Continues from a state of a run of the same configuration, width and snapshots.
     pub fn resume(&mut self, state: &State) -> Result<()> {
         let total = self.source.config.autoencoder_steps + self.source.config.diffusion_steps;
