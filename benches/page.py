@@ -3,6 +3,7 @@ puts their tables into docs/benchmarks.md, between the comments that begin and e
 
 import json
 import math
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent / "docs"
@@ -195,7 +196,8 @@ def scale_table(result):
         yield f"| {' | '.join(cells)} |"
     powers = [f"{name} {value:.2f}" for name, value in result["exponents"].items()]
     yield ""
-    yield f"Powers of the number of parameters at which costs grow: {', '.join(powers)}."
+    said = f"Powers of the number of parameters at which costs grow: {', '.join(powers)}."
+    yield from textwrap.wrap(said, 120, break_on_hyphens=False)
 
 
 # What an evaluation says of a set of networks, and the digits of each on the page.
