@@ -200,7 +200,7 @@ mod tests {
 
     fn product(tiles: &Tiles, a: &[f32], k: usize, b: &[f32]) -> Vec<f32> {
         let (n, m) = (a.len() / k, b.len() / k);
-        let mut out = vec![0.0; n * m];
+        let mut out = vec![f32::NAN; n * m];
         times_with(tiles, a, k, b, m, (&mut out, m), &mut Vec::new());
         out
     }
