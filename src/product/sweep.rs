@@ -3,6 +3,8 @@
 //! rate. Each element is added up term by term from the first, as by a tile.
 #![allow(unsafe_code)]
 
+use super::tile::add;
+
 /// Columns of `b` that a sweep takes, so that `out` stays in the nearest cache for some rows.
 const COLUMNS: usize = 1024;
 
@@ -89,11 +91,7 @@ unsafe fn portable(of: Operands) {
                 out.fill(0.0);
             }
             for (sum, y) in out.iter_mut().zip(row) {
-                // An instruction of every ARM64; where it is a function it takes a hundred times as long.
-                *sum = match cfg!(target_arch = "aarch64") {
-                    true => x.mul_add(*y, *sum),
-                    false => *sum + x * y,
-                };
+                *sum = add(x, *y, *sum);
             }
         }
     }
